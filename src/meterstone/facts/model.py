@@ -1,0 +1,118 @@
+"""The typed model of a fact: its columns, its key, its event time, and the rules of one row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+ColumnType = Literal[
+    "string", "timestamp", "date", "integer", "number", "decimal", "boolean", "enum", "uri"
+]
+Evidence = Literal["measured", "reported", "attested", "modelled"]
+
+EVIDENCE_LEVELS: tuple[Evidence, ...] = ("measured", "reported", "attested", "modelled")
+"""From strongest to weakest; a result carries the weakest level among the rows it used."""
+
+_NON_NEGATIVE_UNITS = frozenset(
+    "ms s min h days count records fields people messages actions findings users connections "
+    "exchanges inhabitants rank ordinal vCPU".split()
+) | {"virtual users", "units of work", "sample units", "design weight", "HTTP status"}
+_RANGE = re.compile(r"\((\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a fact; ``unit`` is a label for people, and sets the range of numbers."""
+
+    name: str
+    type: ColumnType
+    unit: str = ""
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+    desc: str = ""
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Smallest and largest value the unit allows: durations and counts are not negative, and a
+        unit like ``fraction (0..1)`` states its own range."""
+        if self.type not in ("integer", "number"):
+            return None, None
+        stated = _RANGE.search(self.unit)
+        if stated:
+            return float(stated[1]), float(stated[2])
+        return (0.0, None) if self.unit in _NON_NEGATIVE_UNITS else (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCheck:
+    """A rule between two columns of one row: ``left op right``; a null on either side passes."""
+
+    left: str
+    op: Literal[">=", "<=", ">", "<"]
+    right: str
+
+    @classmethod
+    def parse(cls, text: str) -> RowCheck:
+        """``'ended_at >= started_at'`` as a rule."""
+        left, op, right = text.split()
+        if op not in (">=", "<=", ">", "<"):
+            raise ValueError(f"a row check compares two columns with >=, <=, > or <, not {op!r}")
+        return cls(left, op, right)  # type: ignore[arg-type]  # narrowed by the check above
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.op} {self.right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """What the warehouse aggregates by minute, hour and day for a fact of high volume."""
+
+    dimensions: tuple[str, ...]
+    weight: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactSchema:
+    """One fact: what one row is (grain), what identifies it (key), and when it happened."""
+
+    name: str
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    event_time: str
+    sources: tuple[str, ...]
+    own_columns: tuple[Column, ...]
+    common_columns: tuple[Column, ...]
+    checks: tuple[RowCheck, ...] = ()
+    rollup: Rollup | None = None
+    columns: Mapping[str, Column] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = {column.name: column for column in self.own_columns}
+        common = {c.name: c for c in self.common_columns if c.name not in own}
+        object.__setattr__(self, "columns", own | common)
+
+    @property
+    def time(self) -> Column:
+        """The column that holds the event time."""
+        return self.columns[self.event_time]
+
+
+class Vocabulary(Mapping[str, FactSchema]):
+    """All facts by name, in the order of their declaration."""
+
+    def __init__(self, schemas: Mapping[str, FactSchema], version: int) -> None:
+        self._schemas = dict(schemas)
+        self.version = version
+
+    def __getitem__(self, name: str) -> FactSchema:
+        return self._schemas[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schemas)
+
+    def __len__(self) -> int:
+        return len(self._schemas)

@@ -1,0 +1,370 @@
+"""From rows as sent to typed columns: what fits is kept, what does not is named and set aside.
+
+A row is refused whole, with the first thing that is wrong with it; the rows around it are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from meterstone.errors import suggest
+from meterstone.facts.model import EVIDENCE_LEVELS, Column, Evidence, FactSchema
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Event times before this are the mark of a clock that was never set (1970, 1980)."""
+
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How far ahead of our clock an event time may lie before it is refused."""
+
+_EVIDENCE_BY_SOURCE: Mapping[str, Evidence] = {
+    "attestation": "attested",
+    "survey_tool": "reported",
+    "csv": "reported",
+}
+_ARROW: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "uri": pa.string(),
+    "enum": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "decimal": pa.decimal128(18, 2),
+    "boolean": pa.bool_(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that cannot be a fact: ``item`` is its place in the landed record (1-based)."""
+
+    item: int
+    reason: str
+    mend: str
+    excerpt: str = ""
+    fact: str = ""
+
+
+@dataclass(slots=True)
+class FactBatch:
+    """Rows of one fact as columns.
+
+    ``table`` has every column of the schema but ``recorded_at`` (the hub adds it), plus ``_item``:
+    the place of the row in its landed record, 1-based.
+    """
+
+    schema: FactSchema
+    table: pa.Table
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class RowRefused(ValueError):
+    """One row does not fit; carries the mend. Caught where the batch is built."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        super().__init__(reason)
+        self.mend = mend
+
+
+def arrow_schema(schema: FactSchema) -> pa.Schema:
+    """Arrow types of a fact's columns, without ``recorded_at``, with ``_item``."""
+    columns = [
+        pa.field(c.name, _ARROW[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
+    ]
+    return pa.schema([*columns, pa.field("_item", pa.int64())])
+
+
+def build_batch(
+    schema: FactSchema,
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    *,
+    received_at: datetime,
+    defaults: Mapping[str, Any] | None = None,
+) -> FactBatch:
+    """Check rows of one fact and turn them into columns.
+
+    Args:
+        schema: the fact.
+        rows: pairs of (item, row); a row maps column names to JSON-like values. Times are RFC 3339
+            strings (UTC where no offset is given), ``datetime`` or epoch seconds as numbers.
+        received_at: when the record came in; bounds the event time from above.
+        defaults: values for columns a row leaves out (``source``, ``entered_by`` …).
+
+    Returns:
+        The batch with the rows that fit and a `Reject` for each that does not. Two rows with the
+        same key and revision but differing content: the first is kept, the others are refused.
+    """
+    checker = _RowChecker(schema, received_at, defaults or {})
+    good: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    seen: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for item, row in rows:
+        try:
+            checked = checker.check(row)
+            key = (*(checked[name] for name in schema.key), checked["revision"])
+            earlier = seen.setdefault(key, checked)
+            if earlier is not checked:
+                _refuse_conflict(schema, earlier, checked)
+                continue
+        except RowRefused as refused:
+            rejects.append(
+                Reject(item, str(refused), refused.mend, excerpt(row), fact=schema.name)
+            )
+            continue
+        good.append(checked | {"_item": item})
+    return FactBatch(schema, pa.Table.from_pylist(good, schema=arrow_schema(schema)), rejects)
+
+
+def excerpt(row: Mapping[str, Any] | str | bytes, limit: int = 300) -> str:
+    """The start of a row, for a person to recognise it by."""
+    text = row.decode("utf-8", "replace") if isinstance(row, bytes) else str(row)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def evidence_of(schema: FactSchema, row: Mapping[str, Any]) -> Evidence:
+    """The best evidence level a row can support, by the fact and the source it came from."""
+    if schema.name == "forecast":
+        return "modelled"
+    if row.get("method") == "self_report":
+        return "reported"
+    if schema.name == "survey_response":
+        return "reported"
+    return _EVIDENCE_BY_SOURCE.get(row["source"], "measured")
+
+
+def _refuse_conflict(
+    schema: FactSchema, earlier: Mapping[str, Any], later: Mapping[str, Any]
+) -> None:
+    if earlier == later:
+        return
+    differing = [name for name in later if later[name] != earlier[name]]
+    raise RowRefused(
+        f"key {', '.join(schema.key)} = {', '.join(str(later[k]) for k in schema.key)} appears "
+        f"twice in one record with differing {', '.join(differing)}",
+        "send one row a key, or give the correction a higher `revision`",
+    )
+
+
+class _RowChecker:
+    """The checks of one fact, prepared once a batch."""
+
+    def __init__(
+        self, schema: FactSchema, received_at: datetime, defaults: Mapping[str, Any]
+    ) -> None:
+        self._schema = schema
+        self._latest = received_at + CLOCK_TOLERANCE
+        self._defaults = {
+            "source": "hub",
+            "revision": 0,
+            "retracted": False,
+            "environment": "production",
+            "synthetic": False,
+            **defaults,
+        }
+        self._columns = [
+            (c, _CONVERT[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
+        ]
+
+    def check(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row as typed values.
+
+        Raises:
+            RowRefused: with what is wrong and how to mend it.
+        """
+        self._refuse_unknown(row)
+        checked: dict[str, Any] = {}
+        for column, convert in self._columns:
+            value = row.get(column.name)
+            if value is None or value == "":
+                value = self._defaults.get(column.name)
+            checked[column.name] = None if value is None else convert(column, value)
+        checked["evidence"] = self._evidence(checked)
+        self._refuse_missing(checked)
+        self._refuse_wrong_time(checked)
+        self._refuse_broken_rules(checked)
+        return checked
+
+    def _refuse_unknown(self, row: Mapping[str, Any]) -> None:
+        for name in row:
+            if name == "recorded_at":
+                raise RowRefused(
+                    "recorded_at is set by the hub and never by the sender",
+                    "leave recorded_at out; the time of the event goes into "
+                    f"{self._schema.event_time}",
+                )
+            if name not in self._schema.columns and name != "fact":
+                raise RowRefused(
+                    f"unknown column {name!r} of fact {self._schema.name}",
+                    suggest(str(name), list(self._schema.columns)),
+                )
+
+    def _evidence(self, row: Mapping[str, Any]) -> Evidence:
+        best = evidence_of(self._schema, row)
+        stated: Evidence | None = row["evidence"]
+        return max(best, stated or best, key=EVIDENCE_LEVELS.index)
+
+    def _refuse_missing(self, row: Mapping[str, Any]) -> None:
+        required = {c.name for c, _ in self._columns if not c.nullable}
+        if row["source"] in ("attestation", "csv"):
+            required |= {"entered_by", "entered_role"}
+        if row["source"] == "attestation":
+            required |= {"evidence_uri", "expires_at"}
+        missing = sorted(name for name in required if row[name] is None)
+        if missing:
+            raise RowRefused(
+                f"required column{'s' if len(missing) > 1 else ''} {', '.join(missing)} of fact "
+                f"{self._schema.name} missing",
+                f"send {missing[0]}"
+                + (" (who entered the row, in which role, with what evidence)" if missing[0] in
+                   ("entered_by", "entered_role", "evidence_uri", "expires_at") else ""),
+            )
+
+    def _refuse_wrong_time(self, row: Mapping[str, Any]) -> None:
+        name = self._schema.event_time
+        at = row[name]
+        if not isinstance(at, datetime):
+            at = datetime(at.year, at.month, at.day)  # noqa: DTZ001  # UTC like all stored times
+        if at.replace(tzinfo=UTC) < EARLIEST:
+            raise RowRefused(
+                f"{name} is {at:%Y-%m-%d}: a clock that was never set",
+                "set the sender's clock and send the row again",
+            )
+        if at.replace(tzinfo=UTC) > self._latest:
+            raise RowRefused(
+                f"{name} {at:%Y-%m-%dT%H:%M:%SZ} lies in the future",
+                "check the sender's clock and time zone; times are UTC",
+            )
+
+    def _refuse_broken_rules(self, row: Mapping[str, Any]) -> None:
+        for rule in self._schema.checks:
+            left, right = row[rule.left], row[rule.right]
+            if left is None or right is None:
+                continue
+            holds = {
+                ">=": left >= right, "<=": left <= right, ">": left > right, "<": left < right
+            }[rule.op]
+            if not holds:
+                raise RowRefused(
+                    f"{rule.left} {left} and {rule.right} {right} break the rule {rule}",
+                    f"correct {rule.left} or {rule.right} at the source and send the row again",
+                )
+
+
+def _refuse(column: Column, value: object, wanted: str) -> RowRefused:
+    return RowRefused(f"{column.name} is {value!r}, not {wanted}", f"send {column.name} as {wanted}")
+
+
+def _string(column: Column, value: object) -> str:
+    if not isinstance(value, str):
+        raise _refuse(column, value, "text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _refuse(column, value, "valid UTF-8 text") from None
+    return value
+
+
+def _enum(column: Column, value: object) -> str:
+    if value not in column.allowed:
+        raise RowRefused(
+            f"{column.name} is {value!r}, which is not one of its values",
+            suggest(str(value), list(column.allowed)),
+        )
+    return str(value)
+
+
+def _timestamp(column: Column, value: object) -> datetime:
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            value = datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z") from None
+    if not isinstance(value, datetime):
+        raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z")
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _date(column: Column, value: object) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise _refuse(column, value, "a day such as 2026-03-01") from None
+
+
+def _integer(column: Column, value: object) -> int:
+    number = _number(column, value)
+    if number != int(number) or abs(number) > 2**62:
+        raise _refuse(column, value, "a whole number")
+    return int(number) if not isinstance(value, int) else value
+
+
+def _number(column: Column, value: object) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        number = float(value)  # type: ignore[arg-type]  # refused below when it is no number
+    except (TypeError, ValueError, OverflowError):
+        raise _refuse(column, value, "a number") from None
+    if not math.isfinite(number):
+        raise _refuse(column, value, "a finite number")
+    low, high = column.bounds
+    if (low is not None and number < low) or (high is not None and number > high):
+        limits = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise _refuse(column, value, f"{limits} ({column.unit})")
+    return number
+
+
+def _decimal(column: Column, value: object) -> Decimal:
+    try:
+        if isinstance(value, bool):
+            raise InvalidOperation
+        exact = Decimal(str(value))
+        if not exact.is_finite() or abs(exact) >= Decimal(10) ** 16:
+            raise InvalidOperation
+        return exact.quantize(Decimal("0.01"))
+    except (InvalidOperation, ValueError):
+        raise _refuse(column, value, "an amount such as 12.50") from None
+
+
+def _boolean(column: Column, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in ("true", "false"):
+        raise _refuse(column, value, "true or false")
+    return word == "true"
+
+
+_CONVERT: Mapping[str, Callable[[Column, Any], Any]] = {
+    "string": _string,
+    "uri": _string,
+    "enum": _enum,
+    "timestamp": _timestamp,
+    "date": _date,
+    "integer": _integer,
+    "number": _number,
+    "decimal": _decimal,
+    "boolean": _boolean,
+}
+
+
+def concat(batches: Sequence[FactBatch]) -> FactBatch:
+    """Several batches of one fact as one."""
+    return FactBatch(
+        batches[0].schema,
+        pa.concat_tables([batch.table for batch in batches]),
+        [reject for batch in batches for reject in batch.rejects],
+    )
