@@ -10,9 +10,20 @@ from meterstone.facts.model import (
     RowCheck,
     Vocabulary,
 )
-from meterstone.facts.validate import FactBatch, Reject, arrow_schema, build_batch, excerpt
+from meterstone.facts.validate import (
+    CLOCK_TOLERANCE,
+    EARLIEST,
+    FactBatch,
+    Reject,
+    arrow_schema,
+    build_batch,
+    excerpt,
+    from_columns,
+)
 
 __all__ = [
+    "CLOCK_TOLERANCE",
+    "EARLIEST",
     "EVIDENCE_LEVELS",
     "Column",
     "Evidence",
@@ -25,5 +36,6 @@ __all__ = [
     "arrow_schema",
     "build_batch",
     "excerpt",
+    "from_columns",
     "vocabulary",
 ]

@@ -1,0 +1,1 @@
+"""Plan, compile, evaluate: from facts to values, verdicts and gates."""

@@ -1,0 +1,1 @@
+"""How data gets in and stays: landing log, formats, mapping to facts, HTTP receiver, rebuild."""
