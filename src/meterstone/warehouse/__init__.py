@@ -1,0 +1,1 @@
+"""Where facts live: one folder an engine, behind one interface."""
