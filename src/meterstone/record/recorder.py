@@ -1,7 +1,8 @@
 """From the landing log to the warehouse: maps what was landed, sets aside what cannot be mapped.
 
-The mapping is idempotent: a record that was mapped in part before a crash is mapped again whole,
-and the warehouse drops what it has already.
+The warehouse keeps in one transaction the facts and how far the log was mapped, so that a record is
+mapped once. Only a record larger than a transaction is written in parts; after a crash amid them it
+is mapped again whole, and the warehouse drops what it has already.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from meterstone.errors import InputError
-from meterstone.facts import Reject
+from meterstone.errors import InputError, StorageError
+from meterstone.facts import FactBatch, Reject
 from meterstone.record.formats import formats
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming, LandedRecord, Mapped, Receipt
 from meterstone.warehouse.base import Appended, Recorded, Warehouse
 
-WAREHOUSE = "warehouse"
-"""Name of the watermark up to which the log is in the warehouse."""
+RETRY_OF = "retry_of"
+"""Key of a record's context: the number of the record that it maps once more."""
 
 _ROWS_AT_ONCE = 50_000
 _RECORDS_AT_ONCE = 2_000
+_REJECTS_AT_ONCE = 10_000
 
 
 @dataclass(slots=True)
@@ -52,33 +54,62 @@ class Recorder:
         """Land one record durably; it becomes facts at the next `map_new`."""
         return self.log.land(incoming)
 
-    def map_new(self, on_progress: Callable[[Mapping], None] = lambda _: None) -> Mapping:
-        """Map every record after the watermark, in order.
+    def backlog(self) -> int:
+        """Records that are landed and not yet in the warehouse."""
+        return self.log.last_seq() - self.warehouse.mapped_to()
+
+    def map_new(
+        self,
+        on_progress: Callable[[Mapping], None] = lambda _: None,
+        *,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> Mapping:
+        """Map the records that are not in the warehouse yet, in order.
+
+        What lands while this runs is for the next call, so that a steady stream cannot hold the
+        last transaction open.
 
         Args:
             on_progress: called after each transaction with the figures so far.
+            enough: asked after each transaction; true ends the pass there.
+
+        Raises:
+            StorageError: the disk refused, or the log is older than the warehouse. What the pass
+                wrote before stays.
         """
         with self._mapping:
             done = Mapping()
             pass_ = _Pass(self.log, self.warehouse, done)
-            for record in self.log.read(after=self.log.watermark(WAREHOUSE)):
+            for record in self.log.read(after=self.warehouse.mapped_to(), limit=self._waiting()):
                 pass_.add(record)
                 if pass_.full:
                     pass_.flush()
                     on_progress(done)
+                    if enough():
+                        return done
             pass_.flush()
             on_progress(done)
             return done
 
+    def _waiting(self) -> int:
+        waiting = self.backlog()
+        if waiting < 0:
+            raise StorageError(
+                f"the warehouse is {-waiting} records ahead of the landing log",
+                mend="the log was restored from an older copy: run `meterstone rebuild`",
+            )
+        return waiting
+
     def retry(self, seq: int) -> Mapping | None:
         """Map a quarantined record again, as the mappings are today.
 
-        What it yields is known from now on, so the retry is landed as a record of its own. None
-        when the mapping still refuses the same rows: then nothing is written.
+        What it yields is known from now on, so the retry is landed as a record of its own, and
+        mends what was set aside of the first. None when the mapping still refuses the same rows:
+        then nothing is written.
         """
         record = self.log.get(seq)
         waiting = {(q.item, q.reason) for q in self.log.quarantined() if q.seq == seq}
-        still = {(m.item, m.reason) for m in map_record(record) if isinstance(m, Reject)}
+        still = {(r.item, r.reason) for m in map_record(record) for r in rejects_in(m)}
         if waiting <= still:
             return None
         self.land(
@@ -88,10 +119,9 @@ class Recorder:
                 media_type=record.media_type,
                 source=record.source,
                 name=record.name,
-                context={**record.context, "retry_of": str(seq)},
+                context={**record.context, RETRY_OF: str(seq)},
             )
         )
-        self.log.mend(seq)
         return self.map_new()
 
     def map_all(self, on_progress: Callable[[Mapping], None] = lambda _: None) -> Mapping:
@@ -101,15 +131,16 @@ class Recorder:
 
 
 class _Pass:
-    """Collects mapped records up to a transaction's worth, then writes them in order:
-    facts first, then the quarantine, then the watermark."""
+    """Collects mapped records up to a transaction's worth, then writes the quarantine and after it
+    the facts: a record counts as mapped only when nothing of it can get lost any more."""
 
     def __init__(self, log: LandingLog, warehouse: Warehouse, done: Mapping) -> None:
         self._log = log
         self._warehouse = warehouse
         self._done = done
         self._facts: list[Recorded] = []
-        self._rejects: list[tuple[int, list[Reject]]] = []
+        self._rejects: list[tuple[int, Reject]] = []
+        self._mended: list[int] = []
         self._rows = 0
         self._records = 0
         self._last: int | None = None
@@ -119,41 +150,47 @@ class _Pass:
         return self._rows >= _ROWS_AT_ONCE or self._records >= _RECORDS_AT_ONCE
 
     def add(self, record: LandedRecord) -> None:
-        rejects: list[Reject] = []
         for mapped in map_record(record):
-            if isinstance(mapped, Reject):
-                rejects.append(mapped)
-                continue
-            rejects.extend(mapped.rejects)
-            self._facts.append(Recorded(record.seq, record.received_at, mapped))
-            self._rows += mapped.table.num_rows
-            if self.full:  # a record larger than one transaction
-                self._write_facts()
-        if rejects:
-            self._rejects.append((record.seq, rejects))
+            self._set_aside(record.seq, rejects_in(mapped))
+            if isinstance(mapped, FactBatch):
+                self._take(record, mapped)
+        if RETRY_OF in record.context:
+            self._mended.append(int(record.context[RETRY_OF]))
         self._records += 1
         self._last = record.seq
 
-    def flush(self) -> None:
-        self._write_facts()
-        for seq, rejects in self._rejects:
-            self._log.quarantine(seq, rejects)
-            self._done.rejected += len(rejects)
-        self._rejects = []
-        if self._last is not None:
-            self._log.set_watermark(WAREHOUSE, self._last)
-        self._done.records += self._records
-        self._records = 0
-        self._last = None
+    def _take(self, record: LandedRecord, batch: FactBatch) -> None:
+        self._facts.append(Recorded(record.seq, record.received_at, batch))
+        self._rows += batch.table.num_rows
+        if self._rows >= _ROWS_AT_ONCE:  # a record may be larger than one transaction
+            self._write_facts()
 
-    def _write_facts(self) -> None:
-        self._done.appended += self._warehouse.append(self._facts)
+    def _set_aside(self, seq: int, rejects: list[Reject]) -> None:
+        self._rejects.extend((seq, reject) for reject in rejects)
+        self._done.rejected += len(rejects)
+        if len(self._rejects) >= _REJECTS_AT_ONCE:  # a record may be all rubbish
+            self._write_rejects()
+
+    def flush(self) -> None:
+        self._log.mend(self._mended)
+        self._mended = []
+        self._write_rejects()
+        self._write_facts(mapped_to=self._last)
+        self._done.records += self._records
+        self._records, self._last = 0, None
+
+    def _write_rejects(self) -> None:
+        self._log.quarantine(self._rejects)
+        self._rejects = []
+
+    def _write_facts(self, mapped_to: int | None = None) -> None:
+        self._done.appended += self._warehouse.append(self._facts, mapped_to=mapped_to)
         self._facts = []
         self._rows = 0
 
 
 def map_record(record: LandedRecord) -> Iterator[Mapped]:
-    """The facts and rejects of one landed record; a record that no mapping can read is one reject."""
+    """The facts and rejects of one landed record; one that no mapping can read is one reject."""
     form = formats().get(record.format)
     if form is None:
         yield Reject(
@@ -174,3 +211,6 @@ def map_record(record: LandedRecord) -> Iterator[Mapped]:
         )
 
 
+def rejects_in(mapped: Mapped) -> list[Reject]:
+    """The rejects in one part of what a mapping yields."""
+    return [mapped] if isinstance(mapped, Reject) else mapped.rejects

@@ -8,6 +8,8 @@ Promises, checked by the contract suite ``tests/warehouse/contract.py`` for ever
 
 - the same rows again change nothing; other content under a known key is a new revision;
 - rows of one call are visible together or not at all, and survive ``kill -9`` after the call;
+- how far the landing log was mapped is kept in the transaction of the facts it yielded, so that a
+  record is never mapped twice, and a warehouse that was lost or restored knows what it lacks;
 - a read at *known at* K sees exactly the rows recorded by K, the newest revision of each key;
 - the days that an append touched are remembered until the rollups took them in.
 """
@@ -35,7 +37,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: rows that are new, that were known already, and that correct a known one."""
+    """What an append did: rows that are new, known already, or that correct a known one."""
 
     new: int = 0
     duplicate: int = 0
@@ -65,8 +67,19 @@ class Warehouse(Protocol):
 
     dialect: str
 
-    def append(self, recorded: Sequence[Recorded]) -> Appended:
-        """Add facts in one transaction; duplicates have no effect, corrections are revisions."""
+    def append(self, recorded: Sequence[Recorded], *, mapped_to: int | None = None) -> Appended:
+        """Add facts in one transaction; duplicates have no effect, corrections are revisions.
+
+        Args:
+            recorded: facts with the record and moment each came from.
+            mapped_to: all facts of the records up to this one are in with this call.
+
+        Raises:
+            StorageError: the disk refused; nothing of this call was kept, a later call may succeed.
+        """
+
+    def mapped_to(self) -> int:
+        """Number of the landed record up to which all facts are in; 0 in a new warehouse."""
 
     def relation(self, fact: str, known_at: datetime | None) -> str:
         """SQL of a subquery with the current rows of a fact as known at a moment (None: now):

@@ -8,9 +8,10 @@ writes go through one thread; every reading thread has its own cursor.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
+
+_DISK_SAID_NO = (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException)
+"""What a full disk looks like: refused writes, and the engine's state after one it could not undo
+(it then answers nothing until it is opened again)."""
 
 _TYPES = {
     "string": "VARCHAR",
@@ -61,16 +66,20 @@ class DuckDBWarehouse:
     ) -> None:
         self._vocabulary = vocabulary
         self._path = str(path)
+        self._memory_limit = memory_limit
         self._connection = _open(self._path, memory_limit)
+        self._broken = False
         self._local = threading.local()
+        self._gate = threading.Lock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="warehouse-writer")
         self._on_writer(self._create)
         self._revised = {
-            fact for fact in vocabulary if self._scalar(f"SELECT max(revision) > 0 FROM facts.{fact}")
+            f for f in vocabulary if self._scalar(f"SELECT max(revision) FROM facts.{f}")
         }
         self._mark = int(self._scalar("SELECT coalesce(max(mark), 0) FROM meta.dirty"))
 
-    def append(self, recorded: Sequence[Recorded]) -> Appended:
+    def append(self, recorded: Sequence[Recorded], *, mapped_to: int | None = None) -> Appended:
         """See `Warehouse.append`."""
         filled = [r for r in recorded if r.batch.table.num_rows]
         filled.sort(key=lambda r: r.batch.schema.name)
@@ -78,9 +87,13 @@ class DuckDBWarehouse:
             (self._vocabulary[name], _with_origin(list(parts)))
             for name, parts in groupby(filled, key=lambda r: r.batch.schema.name)
         ]
-        if not groups:
+        if not groups and mapped_to is None:
             return Appended()
-        return self._on_writer(lambda: self._append(groups))
+        return self._on_writer(lambda: self._append(groups, mapped_to))
+
+    def mapped_to(self) -> int:
+        """See `Warehouse.mapped_to`."""
+        return self._on_writer(self._mapped_to)
 
     def relation(self, fact: str, known_at: datetime | None) -> str:
         """See `Warehouse.relation`."""
@@ -137,8 +150,10 @@ class DuckDBWarehouse:
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
+        if cursor is None or cursor not in self._cursors:
+            with self._gate:
+                cursor = self._local.cursor = self._connection.cursor()
+                self._cursors.add(cursor)
         return cursor
 
     def _scalar(self, sql: str):  # type: ignore[no-untyped-def]  # one value of any SQL type
@@ -152,6 +167,7 @@ class DuckDBWarehouse:
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS meta.dirty (fact VARCHAR, day DATE, mark BIGINT)"
         )
+        self._connection.execute("CREATE TABLE IF NOT EXISTS meta.progress (seq BIGINT)")
         for schema in self._vocabulary.values():
             self._connection.execute(_create_table(schema))
         self._connection.execute("CHECKPOINT")
@@ -172,12 +188,20 @@ class DuckDBWarehouse:
                     "dirty.fact = t.fact AND dirty.day = t.day AND dirty.mark <= t.mark"
                 )
 
-    def _append(self, groups: list[tuple[FactSchema, pa.Table]]) -> Appended:
+    def _mapped_to(self) -> int:
+        with self._transaction():  # not a reader's cursor: it must answer again after a full disk
+            row = self._connection.execute("SELECT max(seq) FROM meta.progress").fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def _append(self, groups: list[tuple[FactSchema, pa.Table]], mapped_to: int | None) -> Appended:
         total = Appended()
         self._mark += 1
         with self._transaction():
             for schema, table in groups:
                 total += self._append_fact(schema, table)
+            if mapped_to is not None:
+                self._connection.execute("DELETE FROM meta.progress")
+                self._connection.execute(f"INSERT INTO meta.progress VALUES ({mapped_to:d})")
         return total
 
     def _append_fact(self, schema: FactSchema, table: pa.Table) -> Appended:
@@ -195,32 +219,46 @@ class DuckDBWarehouse:
             if revised:
                 self._revised.add(schema.name)
         finally:
-            self._connection.unregister("arriving")
+            with suppress(
+                duckdb.Error
+            ):  # refused in a failed transaction; the next one replaces it
+                self._connection.unregister("arriving")
         return Appended(inserted - revised, table.num_rows - inserted, revised)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._broken:
+            self._reopen()
         try:
             self._connection.execute("BEGIN")
             yield
             self._connection.execute("COMMIT")
-        except duckdb.IOException as error:
+        except _DISK_SAID_NO as error:
             self._rollback()
+            self._broken = isinstance(error, duckdb.FatalException)
             raise StorageError(
                 f"the warehouse cannot be written: {error}",
                 place=self._path,
                 mend="free disk space; what was acknowledged is in the landing log and is mapped "
-                "again at the next start",
+                "as soon as there is room",
             ) from error
         except duckdb.Error:
             self._rollback()
             raise
 
     def _rollback(self) -> None:
-        try:
+        with suppress(duckdb.Error):  # the engine may have ended the transaction by itself
             self._connection.execute("ROLLBACK")
-        except duckdb.TransactionException:
-            return  # the engine ended the transaction by itself
+
+    def _reopen(self) -> None:
+        """A database that met a full disk stays shut until every connection to it is closed."""
+        with self._gate:
+            for cursor in list(self._cursors):
+                cursor.close()
+            self._cursors.clear()
+            self._connection.close()
+            self._connection = _open(self._path, self._memory_limit)
+        self._broken = False
 
 
 def _open(path: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
@@ -257,8 +295,9 @@ def _with_origin(recorded: list[Recorded]) -> pa.Table:
         size = r.batch.table.num_rows
         at = pa.scalar(r.recorded_at.replace(tzinfo=None), pa.timestamp("us"))
         tables.append(
-            r.batch.table.append_column("_seq", pa.repeat(pa.scalar(r.seq, pa.int64()), size))
-            .append_column("recorded_at", pa.repeat(at, size))
+            r.batch.table.append_column(
+                "_seq", pa.repeat(pa.scalar(r.seq, pa.int64()), size)
+            ).append_column("recorded_at", pa.repeat(at, size))
         )
     return pa.concat_tables(tables)
 
