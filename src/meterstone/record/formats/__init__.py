@@ -1,4 +1,4 @@
-"""One module a format; each holds ``FORMAT``. Adding one touches no list: modules are discovered."""
+"""One module a format; each holds ``FORMAT``. Adding one touches no list: they are discovered."""
 
 from __future__ import annotations
 
