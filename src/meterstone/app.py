@@ -18,12 +18,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
 from meterstone.errors import HomeInUse, StorageError
 from meterstone.facts import vocabulary
 from meterstone.record.log import LandingLog
 from meterstone.record.recorder import Mapping, Recorder
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
+
+
+def fact_shapes() -> dict[str, FactShape]:
+    """What the catalogue needs to know of the facts."""
+    return {
+        name: FactShape(
+            columns={column.name: column.type for column in schema.columns.values()},
+            event_time=schema.event_time,
+            rollup_dimensions=schema.rollup.dimensions if schema.rollup else (),
+            rollup_value=schema.rollup.value if schema.rollup else "",
+        )
+        for name, schema in vocabulary().items()
+    }
 
 
 class Home:
@@ -51,6 +65,12 @@ class Home:
     def warehouse(self) -> Warehouse:
         """The engine that holds the facts."""
         return DuckDBWarehouse(self.path / "warehouse.duckdb", vocabulary())
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The definitions of this home: its own where it has any, else the framework's."""
+        own = self.path / "catalogue"
+        return load_catalogue(own if own.exists() else framework_path(), fact_shapes())
 
     @cached_property
     def recorder(self) -> Recorder:

@@ -77,19 +77,17 @@ class Recorder:
             StorageError: the disk refused, or the log is older than the warehouse. What the pass
                 wrote before stays.
         """
-        with self._mapping:
-            done = Mapping()
-            pass_ = _Pass(self.log, self.warehouse, done)
+        with self._mapping, _Pass(self.log, self.warehouse) as pass_:
             for record in self.log.read(after=self.warehouse.mapped_to(), limit=self._waiting()):
                 pass_.add(record)
                 if pass_.full:
                     pass_.flush()
-                    on_progress(done)
+                    on_progress(pass_.done)
                     if enough():
-                        return done
-            pass_.flush()
-            on_progress(done)
-            return done
+                        break
+            pass_.finish()
+            on_progress(pass_.done)
+            return pass_.done
 
     def _waiting(self) -> int:
         waiting = self.backlog()
@@ -132,18 +130,31 @@ class Recorder:
 
 class _Pass:
     """Collects mapped records up to a transaction's worth, then writes the quarantine and after it
-    the facts: a record counts as mapped only when nothing of it can get lost any more."""
+    the facts: a record counts as mapped only when nothing of it can get lost any more.
 
-    def __init__(self, log: LandingLog, warehouse: Warehouse, done: Mapping) -> None:
+    One transaction is written while the records of the next are being mapped. ``done`` counts what
+    is written.
+    """
+
+    def __init__(self, log: LandingLog, warehouse: Warehouse) -> None:
+        self.done = Mapping()
         self._log = log
         self._warehouse = warehouse
-        self._done = done
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._writing: Future[Appended] | None = None
+        self._written = Mapping()
         self._facts: list[Recorded] = []
         self._rejects: list[tuple[int, Reject]] = []
         self._mended: list[int] = []
         self._rows = 0
         self._records = 0
         self._last: int | None = None
+
+    def __enter__(self) -> _Pass:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown()
 
     @property
     def full(self) -> bool:
@@ -167,26 +178,42 @@ class _Pass:
 
     def _set_aside(self, seq: int, rejects: list[Reject]) -> None:
         self._rejects.extend((seq, reject) for reject in rejects)
-        self._done.rejected += len(rejects)
         if len(self._rejects) >= _REJECTS_AT_ONCE:  # a record may be all rubbish
             self._write_rejects()
 
     def flush(self) -> None:
+        """Hand over what is collected; returns when the transaction before is on disk."""
         self._log.mend(self._mended)
         self._mended = []
         self._write_rejects()
         self._write_facts(mapped_to=self._last)
-        self._done.records += self._records
-        self._records, self._last = 0, None
+        self._last = None
+
+    def finish(self) -> None:
+        """Write all that is collected; returns when it is on disk."""
+        self.flush()
+        self._await_writing()
 
     def _write_rejects(self) -> None:
         self._log.quarantine(self._rejects)
+        self.done.rejected += len(self._rejects)
         self._rejects = []
 
     def _write_facts(self, mapped_to: int | None = None) -> None:
-        self._done.appended += self._warehouse.append(self._facts, mapped_to=mapped_to)
+        self._await_writing()
+        if self._facts or mapped_to is not None:
+            self._writing = self._writer.submit(
+                self._warehouse.append, self._facts, mapped_to=mapped_to
+            )
+            self._writing_records = self._records
         self._facts = []
-        self._rows = 0
+        self._rows = self._records = 0
+
+    def _await_writing(self) -> None:
+        if self._writing:
+            self.done.appended += self._writing.result()
+            self.done.records += self._writing_records
+        self._writing = None
 
 
 def map_record(record: LandedRecord) -> Iterator[Mapped]:

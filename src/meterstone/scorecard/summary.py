@@ -30,7 +30,7 @@ def _sentence(scope: ScopeRef, counts: Mapping[Verdict, int]) -> str:
     total = sum(counts.values())
     head = "" if scope.kind == "network" else f"{scope.key}: "
     if total == 0:
-        return f"{head}No target is set here."
+        return f"{head}no target is set here." if head else "No target is set here."
     noun = "target" if total == 1 else "targets"
     parts = [f"{counts['met']} of {total} {noun} met"]
     for words, verdicts in _GROUPS:

@@ -125,7 +125,8 @@ def format_duration(seconds: float) -> str:
     """A span of time in its two largest units: ``11 s``, ``4 min``, ``2 h 5 min``, ``3 days``."""
     if seconds < 10:
         return format_value(seconds, "s")
-    left, parts = round(seconds), []
+    left = round(seconds)
+    parts: list[str] = []
     for size, unit in _SPANS:
         amount, left = divmod(left, size)
         if amount or parts:

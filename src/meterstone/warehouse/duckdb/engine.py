@@ -207,23 +207,37 @@ class DuckDBWarehouse:
     def _append_fact(self, schema: FactSchema, table: pa.Table) -> Appended:
         self._connection.register("arriving", table)
         try:
-            self._connection.execute(_classify(schema))
-            inserted, revised = self._connection.execute(
-                "SELECT count(*), count(*) FILTER (WHERE revision > 0) FROM classified"
-            ).fetchone() or (0, 0)
-            if inserted:
-                self._connection.execute(
-                    f"INSERT INTO facts.{schema.name} BY NAME SELECT * FROM classified"
-                )
-                self._connection.execute(_touch(schema, self._mark))
-            if revised:
-                self._revised.add(schema.name)
+            if self._all_new(schema):
+                self._connection.execute(_insert_new(schema))
+                self._connection.execute(_touch_new(schema, self._mark))
+                return Appended(new=table.num_rows)
+            return self._append_changes(schema, table.num_rows)
         finally:
-            with suppress(
-                duckdb.Error
-            ):  # refused in a failed transaction; the next one replaces it
+            with suppress(duckdb.Error):  # refused in a failed transaction; the next one replaces it
                 self._connection.unregister("arriving")
-        return Appended(inserted - revised, table.num_rows - inserted, revised)
+
+    def _all_new(self, schema: FactSchema) -> bool:
+        """The usual case, in which nothing has to be compared: every key is new and comes once."""
+        row = self._connection.execute(
+            f"WITH hashed AS (SELECT hash({_keys(schema)}) AS _key FROM arriving) "
+            "SELECT count(*) = count(DISTINCT _key) AND NOT EXISTS (SELECT 1 FROM "
+            f"facts.{schema.name} WHERE _key IN (SELECT _key FROM hashed)) FROM hashed"
+        ).fetchone()
+        return bool(row and row[0])
+
+    def _append_changes(self, schema: FactSchema, arrived: int) -> Appended:
+        self._connection.execute(_classify(schema))
+        inserted, revised = self._connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE revision > 0) FROM classified"
+        ).fetchone() or (0, 0)
+        if inserted:
+            self._connection.execute(
+                f"INSERT INTO facts.{schema.name} BY NAME SELECT * FROM classified"
+            )
+            self._connection.execute(_touch(schema, self._mark))
+        if revised:
+            self._revised.add(schema.name)
+        return Appended(inserted - revised, arrived - inserted, revised)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -302,23 +316,45 @@ def _with_origin(recorded: list[Recorded]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def _keys(schema: FactSchema) -> str:
+    return ", ".join(f'"{k}"' for k in schema.key)
+
+
+def _hashes(schema: FactSchema) -> str:
+    """The two columns by which rows are compared: of the key, and of all that a row says."""
+    content = ", ".join(
+        f'"{name}"' for name in schema.columns if name not in ("recorded_at", "revision")
+    )
+    return f"hash({_keys(schema)}) AS _key, hash({content}) AS _content"
+
+
+def _insert_new(schema: FactSchema) -> str:
+    return (
+        f"INSERT INTO facts.{schema.name} BY NAME "
+        f"SELECT * EXCLUDE (revision), 0 AS revision, {_hashes(schema)} FROM arriving"
+    )
+
+
+def _touch_new(schema: FactSchema, mark: int) -> str:
+    time = f'"{schema.event_time}"'
+    return (
+        f"INSERT INTO meta.dirty SELECT DISTINCT '{schema.name}', CAST({time} AS DATE), {mark} "
+        f"FROM arriving WHERE {time} IS NOT NULL"
+    )
+
+
 def _classify(schema: FactSchema) -> str:
     """Rows of ``arriving`` that change something, with the revision each one gets.
 
     A row whose content equals the newest known one of its key (or the one before it in the same
     arrival) is a duplicate and falls out.
     """
-    keys = ", ".join(f'"{k}"' for k in schema.key)
-    content = ", ".join(
-        f'"{name}"' for name in schema.columns if name not in ("recorded_at", "revision")
-    )
+    keys = _keys(schema)
     order = f"(PARTITION BY {keys} ORDER BY _seq, sent_revision, _item)"
     return f"""
         CREATE OR REPLACE TEMP TABLE classified AS
         WITH hashed AS (
-            SELECT * EXCLUDE (revision), revision AS sent_revision,
-                   hash({keys}) AS _key, hash({content}) AS _content
-            FROM arriving
+            SELECT * EXCLUDE (revision), revision AS sent_revision, {_hashes(schema)} FROM arriving
         ), known AS (
             SELECT _key, {keys}, max(revision) AS top, arg_max(_content, revision) AS last_content
             FROM facts.{schema.name} WHERE _key IN (SELECT _key FROM hashed)

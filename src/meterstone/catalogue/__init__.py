@@ -1,0 +1,19 @@
+"""What is measured: metrics, targets, scales, gates as YAML; their typed model and loader."""
+
+from meterstone.catalogue.loader import framework_path, load_catalogue
+from meterstone.catalogue.model import Catalogue, FactShape, Metric, Place, Relation, Target, Term
+from meterstone.catalogue.windows import Window, parse_window
+
+__all__ = [
+    "Catalogue",
+    "FactShape",
+    "Metric",
+    "Place",
+    "Relation",
+    "Target",
+    "Term",
+    "Window",
+    "framework_path",
+    "load_catalogue",
+    "parse_window",
+]

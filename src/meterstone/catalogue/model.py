@@ -1,0 +1,348 @@
+"""What is measured: definitions as they are written, and as they are resolved.
+
+A ``Raw…`` type is the YAML of a catalogue file; `Metric`, `Relation` and `Gate` are checked and
+ready to be planned. Nothing here knows an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from meterstone.catalogue.expressions import Formula
+
+Kind = Literal[
+    "ratio", "mean", "quantile", "sum", "count", "distinct", "growth", "latest", "compare", "score",
+    "state", "trend", "forecast", "finance", "milestone", "cadence", "threshold",
+]  # fmt: skip
+Better = Literal["higher", "lower", "target"]
+ScopeKind = Literal["network", "franchise", "integration", "endpoint_group"]
+Comparator = Literal[">=", ">", "<", "<=", "==", "at_least", "within", "within_interval"]
+VerdictOn = Literal["point", "bound", "state", "rule", "reference"]
+Uncertainty = Literal[
+    "none", "wilson", "wilson_fpc", "bootstrap", "cluster_bootstrap", "block_bootstrap",
+    "histogram_order_statistic", "exact_poisson", "log_ratio", "mann_kendall",
+    "prediction_interval",
+]  # fmt: skip
+EvidenceLevel = Literal["measured", "reported", "attested", "modelled"]
+Cadence = Literal["realtime", "day", "week", "month", "quarter", "year"]
+
+
+class _Raw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As written in YAML; an unknown key is an error."""
+
+
+class Target(_Raw, frozen=True, kw_only=True):
+    """What the framework asks for: ``value`` compared by ``cmp`` in ``unit``."""
+
+    cmp: Comparator
+    value: float | bool | str | list[float]
+    unit: str
+    period: str | None = None
+    baseline: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {
+            "cmp": self.cmp,
+            "value": self.value,
+            "unit": self.unit,
+            "period": self.period,
+            "baseline": self.baseline,
+        }
+
+
+class RawScope(_Raw, frozen=True, kw_only=True):
+    """How a relation is read for one kind of scope: the column of its key, and a filter."""
+
+    key: str | None = None
+    where: str | None = None
+
+
+class RawMaterialize(_Raw, frozen=True, kw_only=True):
+    """What is kept of a relation by UTC day: its dimensions, and its measures with how each merges."""
+
+    dimensions: list[str] = []
+    measures: dict[str, Literal["sum", "min", "max"]]
+
+
+class RawRelation(_Raw, frozen=True, kw_only=True):
+    """Rows that metrics aggregate, made from facts (see docs/metric-language.md)."""
+
+    desc: str = ""
+    sql: str | None = None
+    same_sql_as: str | None = None
+    rollup: str | None = None
+    where: str | None = None
+    time: str | None = None
+    over: Literal["rows", "minute", "moment"] = "rows"
+    scopes: dict[ScopeKind, RawScope] = {}
+    reads: dict[str, str] = {}
+    materialize: RawMaterialize | None = None
+
+
+class RawTerm(_Raw, frozen=True, kw_only=True):
+    """A named aggregate: ``agg`` over a relation, or the histogram of ``quantile_of``."""
+
+    agg: str | None = None
+    quantile_of: str | None = None
+    q: float | None = None
+    weight: str | None = None
+    where: str | None = None
+    source: str | None = msgspec.field(name="from", default=None)
+    window: str | None = None
+    shift: Literal["year_earlier", "previous_period"] | None = None
+
+
+class RawGate(_Raw, frozen=True, kw_only=True):
+    """A condition of a verdict: where ``holds`` is false, the verdict is insufficient_data."""
+
+    title: str
+    holds: str
+
+
+class RawLevel(_Raw, frozen=True, kw_only=True):
+    """One word of an ordinal scale, best first; the first whose ``when`` holds is the state."""
+
+    level: str
+    when: str
+
+
+class Hold(_Raw, frozen=True, kw_only=True):
+    """A rule must hold on ``periods`` units, in a row where ``consecutive``."""
+
+    periods: int
+    unit: Literal["day", "month", "quarter"] = "day"
+    consecutive: bool = True
+
+
+class Schedule(_Raw, frozen=True, kw_only=True):
+    """What a cadence metric expects to be published, how often, and how soon after the period."""
+
+    group: str
+    report: str
+    every: str
+    due_within: str | None = None
+    share_of_minutes: float | None = None
+    excluding: list[str] = msgspec.field(name="except", default=[])
+
+
+class RawMetric(_Raw, frozen=True, kw_only=True):
+    """A full entry of a catalogue."""
+
+    ref: str
+    literal: str | None = None
+    id: str
+    title: str
+    kind: Kind
+    unit: str
+    target: Target
+    better: Better = "higher"
+    scopes: list[ScopeKind]
+    at: dict[ScopeKind, str] = {}
+    window: str
+    definition: str
+    evidence: EvidenceLevel = "measured"
+    cadence: Cadence = "day"
+    min_sample: int = 0
+    sample_unit: str = "rows"
+    uncertainty: Uncertainty = "none"
+    verdict_on: VerdictOn = "point"
+    note: str | None = None
+    source: str | None = msgspec.field(name="from", default=None)
+    terms: dict[str, str | RawTerm] = {}
+    value: str | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    q: float | None = None
+    sample: str | None = None
+    heartbeat: str | None = None
+    empty: Literal["no_data", "not_applicable", "zero"] = "no_data"
+    gates: list[RawGate] = []
+    scale: list[RawLevel] = []
+    unknown: str | None = None
+    censored: str | None = None
+    resample: str | None = None
+    shown: dict[str, str] = {}
+    inputs: list[str] = []
+    rule: dict[str, Any] | None = None
+    schedule: list[Schedule] = []
+    hook: str | None = None
+
+
+class RawPlace(_Raw, frozen=True, kw_only=True):
+    """Another place of the framework that sets a target for a metric defined elsewhere."""
+
+    ref: str
+    literal: str | None = None
+    same_as: str
+    target: Target
+    at: dict[ScopeKind, str] = {}
+    min_sample: int | None = None
+    note: str | None = None
+
+
+class RawHoldGate(_Raw, frozen=True, kw_only=True):
+    """A gate over time: every leaf of ``group`` met on ``hold.periods`` days in a row.
+
+    ``missing_day``, ``late_facts``, ``restatement`` and ``maintenance`` declare what each does to
+    the run.
+    """
+
+    id: str
+    title: str
+    group: str | list[str]
+    hold: Hold
+    excluding: list[str] = msgspec.field(name="except", default=[])
+    missing_day: Literal["breaks", "skips"] = "breaks"
+    late_facts: Literal["published_stands", "newest_counts"] = "newest_counts"
+    restatement: Literal["breaks_from_that_day", "published_stands"] = "breaks_from_that_day"
+    maintenance: Literal["excuses_the_day", "counts"] = "excuses_the_day"
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactShape:
+    """What the catalogue needs to know of a fact: columns with their types, time, rollup columns."""
+
+    columns: Mapping[str, str]
+    event_time: str
+    rollup_dimensions: tuple[str, ...] = ()
+    rollup_value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRule:
+    """Key column (None for network) and filter of a relation for one kind of scope."""
+
+    key: str | None
+    where: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A checked relation. ``reads`` maps each fact to how long a row of it matters (None: for ever)."""
+
+    name: str
+    desc: str
+    sql: str | None
+    rollup: str | None
+    where: str | None
+    time: str
+    over: Literal["rows", "minute", "moment"]
+    scopes: Mapping[str, ScopeRule]
+    reads: Mapping[str, timedelta | None]
+    materialize: RawMaterialize | None
+    columns: frozenset[str]
+    uses: tuple[str, ...]
+    place: str
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Facts read, directly or through other relations."""
+        return tuple(self.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A named aggregate over a relation and a window. ``mergeable``: it may be summed over days."""
+
+    name: str
+    relation: str
+    agg: str | None
+    quantile_of: str | None
+    q: float
+    weight: str | None
+    where: str | None
+    window: str
+    shift: str | None
+    mergeable: bool
+    merge: Literal["sum", "min", "max"] = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A ref of the framework with its own target; the defining ref of a metric is its first place."""
+
+    ref: str
+    literal: str | None
+    target: Target
+    at: Mapping[str, str]
+    min_sample: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateLevel:
+    """One word of a scale and its condition; None is 'otherwise'."""
+
+    level: str
+    when: Formula | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateCondition:
+    """A condition of a verdict, checked."""
+
+    title: str
+    holds: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A checked metric: what to compute, where it is judged, and how sure the answer is."""
+
+    raw: RawMetric
+    place: str
+    terms: Mapping[str, Term]
+    value: Formula | None
+    numerator: Formula | None
+    denominator: Formula | None
+    sample: Formula | None
+    heartbeat: Formula | None
+    censored: Formula | None
+    unknown: Formula | None
+    gates: tuple[GateCondition, ...]
+    scale: tuple[StateLevel, ...]
+    shown: Mapping[str, Formula]
+    places: tuple[Place, ...]
+    facts: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The metric's id."""
+        return self.raw.id
+
+    @property
+    def ref(self) -> str:
+        """The defining ref."""
+        return self.raw.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All checked definitions, and the hash of their content."""
+
+    name: str
+    version: str
+    hash: str
+    metrics: Mapping[str, Metric]
+    relations: Mapping[str, Relation]
+    gates: Mapping[str, RawHoldGate]
+    time_zone: str = "UTC"
+    order: tuple[str, ...] = field(default=())
+
+    def by_ref(self) -> dict[str, tuple[Metric, Place]]:
+        """Every ref of the framework with its metric and place, in the order of the files."""
+        found = {
+            place.ref: (metric, place) for metric in self.metrics.values() for place in metric.places
+        }
+        return {ref: found[ref] for ref in self.order}
+
+    def group(self, prefix: str) -> tuple[str, ...]:
+        """Refs under a prefix (``IntegrationPerformanceMetrics.target_metrics``), in order."""
+        return tuple(ref for ref in self.order if ref == prefix or ref.startswith(prefix + "."))

@@ -1,0 +1,135 @@
+"""Windows of time: from words in a definition to exact bounds at a moment.
+
+All windows are half-open ``[start, end)``. ``trailing N days`` are N × 24 h before the moment;
+calendar periods are closed periods of the reporting time zone; ``trailing N months`` are the N last
+closed calendar months.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Unit = Literal["minute", "hour", "day", "week", "month", "quarter", "year"]
+
+BEGINNING = datetime(1990, 1, 1, tzinfo=UTC)
+"""Where ``all time`` starts; nothing earlier is ever recorded."""
+
+_FIXED = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_TRAILING = re.compile(r"(?:trailing|last) (\d+) (?:closed )?(minute|hour|day|week|month)s?")
+_CALENDAR = re.compile(r"(?:closed )?calendar (day|week|month|quarter|year)")
+
+FORMS = (
+    "instant",
+    "all time",
+    "trailing N minutes|hours|days|weeks|months",
+    "calendar day|week|month|quarter|year",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of a definition. ``count`` units back from the moment, or the closed period."""
+
+    kind: Literal["instant", "all", "trailing", "calendar"]
+    unit: Unit = "day"
+    count: int = 1
+
+    @property
+    def fixed(self) -> timedelta | None:
+        """Length, where every window of this kind has the same."""
+        if self.kind == "trailing" and self.unit in _FIXED:
+            return timedelta(seconds=_FIXED[self.unit] * self.count)
+        return None
+
+    def bounds(self, at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Start and end (UTC) at a moment.
+
+        Args:
+            at: the moment that is measured, UTC.
+            zone: the reporting time zone; decides calendar periods.
+        """
+        if self.kind == "instant":
+            return at, at
+        if self.kind == "all":
+            return BEGINNING, at
+        if fixed := self.fixed:
+            return at - fixed, at
+        end = _period_start(at.astimezone(zone).date(), self.unit)
+        start = end
+        for _ in range(self.count):
+            start = _period_start(start - timedelta(days=1), self.unit)
+        return _midnight(start, zone), _midnight(end, zone)
+
+    def before(
+        self, start: datetime, end: datetime, shift: str, zone: ZoneInfo
+    ) -> tuple[datetime, datetime]:
+        """The window to compare with: the one immediately before, or a year earlier (the end moves
+        back 12 months, clamped to the month's last day, and the length in days is kept)."""
+        if shift == "previous_period":
+            if self.kind == "calendar":
+                return self.bounds(start, zone)
+            return start - (end - start), start
+        local = end.astimezone(zone)
+        day = local.day
+        while True:
+            try:
+                moved = local.replace(year=local.year - 1, day=day)
+                break
+            except ValueError:
+                day -= 1
+        earlier = moved.astimezone(UTC)
+        days = (local.date() - start.astimezone(zone).date()).days
+        return (moved - timedelta(days=days)).astimezone(UTC), earlier
+
+
+def parse_window(text: str) -> Window:
+    """A window from its words.
+
+    Raises:
+        ValueError: the words are none of `FORMS`.
+    """
+    if text == "instant":
+        return Window("instant")
+    if text == "all time":
+        return Window("all")
+    if match := _TRAILING.fullmatch(text):
+        return Window("trailing", match[2], int(match[1]))  # type: ignore[arg-type]  # by the regex
+    if match := _CALENDAR.fullmatch(text):
+        return Window("calendar", match[1])  # type: ignore[arg-type]  # by the regex
+    raise ValueError(f"unknown window {text!r}")
+
+
+def _period_start(day: date, unit: Unit) -> date:
+    starts: dict[str, Callable[[date], date]] = {
+        "day": lambda d: d,
+        "week": lambda d: d - timedelta(days=d.weekday()),
+        "month": lambda d: d.replace(day=1),
+        "quarter": lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1),
+        "year": lambda d: d.replace(month=1, day=1),
+    }
+    return starts[unit](day)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+
+
+def parse_duration(text: str) -> timedelta:
+    """An ISO 8601 duration of days, hours, minutes and seconds (``P30D``, ``PT8H``).
+
+    Raises:
+        ValueError: another form.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()):
+        raise ValueError(f"unknown duration {text!r}: write P30D, PT8H or PT60S")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -1,0 +1,249 @@
+"""Stored aggregates, and how they follow the facts: only the days that were touched are made anew.
+
+For a fact with a rollup: counts and sums by minute, hour and day, and histograms beside them. For a
+materialized relation: its measures by UTC day, made when a day is first asked for. Everything
+here is derived: dropping it costs time and no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+
+from meterstone.catalogue import Catalogue, Relation
+from meterstone.facts import FactSchema, Vocabulary
+from meterstone.measure.compile import Compiler, bin_of, literal, stored
+from meterstone.warehouse.base import DirtyDay, Warehouse
+
+_LEVELS = ("minute", "hour", "day")
+_VERSION = 1
+"""Raise it when the shape of a stored table changes: the tables are then made anew."""
+
+
+class Rollups:
+    """Keeps stored aggregates of one catalogue true to the facts of one warehouse."""
+
+    def __init__(self, warehouse: Warehouse, vocabulary: Vocabulary, catalogue: Catalogue) -> None:
+        self._warehouse = warehouse
+        self._vocabulary = vocabulary
+        self._catalogue = catalogue
+        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, None)
+        self._facts = [schema for schema in vocabulary.values() if schema.rollup]
+        self._relations = [r for r in catalogue.relations.values() if r.materialize]
+        self._create()
+
+    def refresh(self) -> list[DirtyDay]:
+        """Take in what was touched since the last call; the days that were made anew."""
+        dirty = self._warehouse.dirty_days()
+        if not dirty:
+            return []
+        statements: list[str] = []
+        by_fact: dict[str, list[date]] = {}
+        for entry in dirty:
+            by_fact.setdefault(entry.fact, []).append(entry.day)
+        for schema in self._facts:
+            for first, last in _runs(by_fact.get(schema.name, [])):
+                statements += self._refresh_fact(schema, first, last)
+        for relation in self._relations:
+            statements += self._forget(relation, by_fact)
+        self._warehouse.derive(statements, dirty)
+        return dirty
+
+    def ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
+        """Make the days of a materialized relation that [start, end) needs and nobody made yet.
+
+        Days before the first fact are left out: they have no rows.
+        """
+        first = self._first_day(relation)
+        if first is None:
+            return
+        wanted = _days(max(start.date(), first), end.date())
+        done = self._warehouse.query(
+            f"SELECT day FROM rollup.made WHERE relation = '{relation.name}'"
+        )
+        missing = sorted(set(wanted) - set(done.column("day").to_pylist()))
+        statements = []
+        for run_start, run_end in _runs(missing):
+            statements += self._make(relation, run_start, run_end)
+        if statements:
+            self._warehouse.derive(statements)
+
+    def _create(self) -> None:
+        version = f"{_VERSION}:{self._catalogue.hash}"
+        self._warehouse.define(["CREATE TABLE IF NOT EXISTS rollup.version (text VARCHAR)"])
+        known = self._warehouse.query("SELECT text FROM rollup.version").column("text").to_pylist()
+        statements = []
+        for schema in self._facts:
+            statements += [_create_counts(schema, level) for level in _LEVELS]
+            statements += [_create_histogram(schema, level) for level in _LEVELS]
+        statements.append("CREATE TABLE IF NOT EXISTS rollup.made (relation VARCHAR, day DATE)")
+        for relation in self._relations:
+            if known != [version]:
+                statements.append(f"DROP TABLE IF EXISTS {stored(relation)}")
+            statements.append(self._create_relation(relation))
+        if known == [version]:
+            missing = self._missing_tables()
+            if not missing:
+                return
+        self._warehouse.define(statements)
+        if known != [version]:
+            self._warehouse.derive(
+                [
+                    "DELETE FROM rollup.made",
+                    "DELETE FROM rollup.version",
+                    f"INSERT INTO rollup.version VALUES ('{version}')",
+                ]
+            )
+
+    def _missing_tables(self) -> bool:
+        names = self._warehouse.query(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'rollup'"
+        ).column("table_name")
+        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {"made"}
+        return not wanted <= set(names.to_pylist())
+
+    def _create_relation(self, relation: Relation) -> str:
+        shape = relation.materialize
+        if shape is None:
+            raise ValueError(f"relation {relation.name} is not materialized")
+        start = datetime(2000, 1, 1, tzinfo=UTC)
+        select = self._daily(relation, start, start)
+        return f"CREATE TABLE IF NOT EXISTS {stored(relation)} AS SELECT * FROM ({select}) LIMIT 0"
+
+    def _daily(self, relation: Relation, start: datetime, end: datetime) -> str:
+        """The relation of a range of days, aggregated by day and dimensions."""
+        shape = relation.materialize
+        if shape is None:
+            raise ValueError(f"relation {relation.name} is not materialized")
+        source = self._compiler.relation(relation.name, start, end, level="minute")
+        measures = ", ".join(
+            f"{how}({name}) AS {name}" for name, how in shape.measures.items()
+        )
+        dimensions = "".join(f", {name}" for name in shape.dimensions)
+        rank = "max(evidence_rank)" if "evidence_rank" in relation.columns else "0"
+        newest = "newest" if "newest" in relation.columns else f'"{relation.time}"'
+        return (
+            f'SELECT CAST(date_trunc(\'day\', "{relation.time}") AS TIMESTAMP) AS day{dimensions}, '
+            f"{measures}, max({newest}) AS newest, {rank} AS evidence_rank FROM {source} "
+            f'WHERE "{relation.time}" >= {literal(start)} AND "{relation.time}" < {literal(end)} '
+            "GROUP BY ALL"
+        )
+
+    def _make(self, relation: Relation, first: date, last: date) -> list[str]:
+        start, end = _midnight(first), _midnight(last) + timedelta(days=1)
+        days = ", ".join(f"('{relation.name}', DATE '{day}')" for day in _days(first, end.date()))
+        return [
+            f"INSERT INTO {stored(relation)} {self._daily(relation, start, end)}",
+            f"INSERT INTO rollup.made VALUES {days}",
+        ]
+
+    def _forget(self, relation: Relation, by_fact: Mapping[str, Sequence[date]]) -> list[str]:
+        """Statements that drop the days of a relation which touched facts reach."""
+        conditions = []
+        for fact, reach in relation.reads.items():
+            for first, last in _runs(by_fact.get(fact, [])):
+                upper = "" if reach is None else f" AND day <= DATE '{last + reach}'"
+                conditions.append(f"(day >= DATE '{first}'{upper})")
+        if not conditions:
+            return []
+        where = " OR ".join(conditions)
+        return [
+            f"DELETE FROM {stored(relation)} WHERE {where}",
+            f"DELETE FROM rollup.made WHERE relation = '{relation.name}' AND ({where})",
+        ]
+
+    def _refresh_fact(self, schema: FactSchema, first: date, last: date) -> list[str]:
+        start, end = _midnight(first), _midnight(last) + timedelta(days=1)
+        statements = []
+        source = (
+            f"(SELECT * FROM ({self._compiler.raw_rollup(schema.name)}) "
+            f"WHERE at >= {literal(start)} AND at < {literal(end)})"
+        )
+        for finer, level in zip((None, *_LEVELS), _LEVELS, strict=False):
+            target = f"rollup.{schema.name}_{level}"
+            histogram = f"rollup.{schema.name}_hist_{level}"
+            span = f"WHERE at >= {literal(start)} AND at < {literal(end)}"
+            statements += [f"DELETE FROM {target} {span}", f"DELETE FROM {histogram} {span}"]
+            counts = source if finer is None else f"(SELECT * FROM rollup.{schema.name}_{finer} {span})"
+            statements.append(f"INSERT INTO {target} {_counts(schema, level, counts)}")
+            bins = source
+            if finer is not None:
+                bins = f"(SELECT * FROM rollup.{schema.name}_hist_{finer} {span})"
+            statements.append(
+                f"INSERT INTO {histogram} {_histogram(schema, level, bins, raw=finer is None)}"
+            )
+        return statements
+
+    def _first_day(self, relation: Relation) -> date | None:
+        first = None
+        for fact in relation.reads:
+            column = self._vocabulary[fact].event_time
+            table = self._warehouse.query(
+                f'SELECT CAST(min("{column}") AS DATE) AS day FROM facts.{fact}'
+            )
+            day = table.column("day")[0].as_py()
+            if day and (first is None or day < first):
+                first = day
+        return first
+
+
+def _create_counts(schema: FactSchema, level: str) -> str:
+    dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
+    return (
+        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_{level} (at TIMESTAMP, {dimensions}"
+        "requests BIGINT, timed_requests BIGINT, value_total DECIMAL(38, 6), newest TIMESTAMP, "
+        "evidence_rank INTEGER)"
+    )
+
+
+def _create_histogram(schema: FactSchema, level: str) -> str:
+    dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
+    return (
+        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} (at TIMESTAMP, {dimensions}"
+        "bin BIGINT, requests BIGINT)"
+    )
+
+
+def _dimensions(schema: FactSchema) -> tuple[str, ...]:
+    if schema.rollup is None:
+        raise ValueError(f"fact {schema.name} has no rollup")
+    return schema.rollup.dimensions
+
+
+def _counts(schema: FactSchema, level: str, source: str) -> str:
+    dimensions = ", ".join(_dimensions(schema))
+    return (
+        f"SELECT date_trunc('{level}', at) AS at, {dimensions}, sum(requests) AS requests, "
+        "sum(timed_requests) AS timed_requests, sum(CAST(value_total AS DECIMAL(38, 6))) "
+        f"AS value_total, max(newest) AS newest, max(evidence_rank) AS evidence_rank "
+        f"FROM {source} GROUP BY ALL"
+    )
+
+
+def _histogram(schema: FactSchema, level: str, source: str, *, raw: bool) -> str:
+    value = schema.rollup.value if schema.rollup else ""
+    bin_ = bin_of(value) if raw else "bin"
+    where = f"WHERE {value} IS NOT NULL" if raw else ""
+    return (
+        f"SELECT date_trunc('{level}', at) AS at, {', '.join(_dimensions(schema))}, {bin_} AS bin, "
+        f"sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
+    )
+
+
+def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Days as runs of neighbours: (first, last) of each."""
+    ordered = sorted(set(days))
+    runs = []
+    for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - timedelta(days=pair[0])):
+        members = [day for _, day in group]
+        runs.append((members[0], members[-1]))
+    return runs
+
+
+def _days(first: date, end: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((end - first).days)]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

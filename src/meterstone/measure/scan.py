@@ -1,0 +1,438 @@
+"""One scan: all terms over the same relation, window and kind of scope, for many moments at once.
+
+Mergeable terms are read by buckets of a day (24 h back from the moments) and merged in numpy, in
+the order of the buckets, so that a window has the same digits however many moments share the scan.
+Other terms are read by joining the rows to the moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from meterstone.catalogue import Relation, Term
+from meterstone.measure.compile import ZERO_BIN, Compiler, Level, Moment, literal, moment_table
+from meterstone.measure.intervals import order_statistic_ranks
+from meterstone.warehouse.base import Warehouse
+
+Array = NDArray[Any]
+
+_DAY = 86400
+_FAR = np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ScanKey:
+    """What terms must share to be read in one scan. ``shift`` moves the window back."""
+
+    relation: str
+    window: str
+    shift: str | None
+    scope: str
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """Terms by moment and scope key.
+
+    Attributes:
+        keys: scope keys, sorted.
+        terms: arrays of shape (moments, keys) by term name; row lists are object arrays.
+        rows: rows read, same shape.
+        newest: event time of the newest row in epoch seconds, NaN without rows.
+        evidence: weakest evidence rank among the rows, -1 without rows.
+        expires: earliest expiry among the rows in epoch seconds, +inf without one.
+        blocks: per term the values by day, shape (days, keys), for resampling whole days.
+        spans: per moment the slice of ``blocks`` that its window covers.
+    """
+
+    keys: list[str]
+    terms: dict[str, Array] = field(default_factory=dict)
+    rows: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    newest: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    evidence: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    expires: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    blocks: dict[str, Array] = field(default_factory=dict)
+    spans: list[slice] = field(default_factory=list)
+
+
+def run_scan(
+    warehouse: Warehouse,
+    compiler: Compiler,
+    relation: Relation,
+    scope: str,
+    terms: Mapping[str, Term],
+    moments: Sequence[Moment],
+    stored_level: Level | None,
+) -> ScanResult | None:
+    """Read all terms of one scan; None when the relation has no such scope.
+
+    Args:
+        stored_level: the finest grain at which the window edges of all moments fall, where stored
+            rollups may be read; None to read rows.
+    """
+    rule = relation.scopes.get(scope)  # type: ignore[call-overload]  # any string may ask
+    if rule is None:
+        return None
+    reader = _Reader(warehouse, compiler, relation, scope, moments, stored_level)
+    plain = {n: t for n, t in terms.items() if t.agg and t.mergeable}
+    joined = {n: t for n, t in terms.items() if t.agg and not t.mergeable}
+    quantiles = {n: t for n, t in terms.items() if t.quantile_of}
+    if relation.over == "moment" or not reader.uniform:
+        joined |= plain
+        plain = {}
+    parts = []
+    if plain or (quantiles and relation.over != "moment" and reader.uniform):
+        parts.append(reader.by_buckets(plain))
+    if joined or not parts:
+        parts.append(reader.by_moments(joined))
+    result = _merge_parts(parts, len(moments))
+    for name, term in quantiles.items():
+        _add_quantile(result, name, term, reader.histogram(term))
+    return result
+
+
+class _Reader:
+    """Runs the queries of one scan."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        compiler: Compiler,
+        relation: Relation,
+        scope: str,
+        moments: Sequence[Moment],
+        stored_level: Level | None,
+    ) -> None:
+        self._warehouse = warehouse
+        self._compiler = compiler
+        self._relation = relation
+        self._moments = moments
+        self._level = stored_level
+        self._start = min(m.opens for m in moments)
+        self._end = max(m.closes for m in moments)
+        self._rule = relation.scopes[scope]  # type: ignore[index]  # checked by run_scan
+        self._offset = int(moments[0].closes.timestamp()) % _DAY + moments[0].closes.microsecond / 1e6
+        self.uniform = len(moments) == 1 or all(
+            (edge.timestamp() - self._offset) % _DAY == 0
+            for m in moments
+            for edge in (m.opens, m.closes)
+        )
+
+    def by_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
+        """Mergeable terms by day bucket, merged over each window."""
+        table = self._warehouse.query(self._bucket_sql(terms))
+        keys, index = _keys(table)
+        bucket = _column(table, "b").astype(np.int64)
+        first, count = (int(bucket.min()), int(np.ptp(bucket)) + 1) if len(bucket) else (0, 0)
+        where = (bucket - first, index)
+        result = ScanResult(keys, spans=[self._span(m, first, count) for m in self._moments])
+        fills = {"sum": 0.0, "min": _FAR, "max": -_FAR}
+        for name, term in terms.items():
+            blocks = np.full((count, len(keys)), fills[term.merge])
+            blocks[where] = np.nan_to_num(_column(table, name), nan=fills[term.merge])
+            result.blocks[name] = blocks
+            result.terms[name] = _merge(blocks, result.spans, term.merge)
+        for name, fill, merge in (
+            ("rows", 0.0, "sum"), ("newest", -_FAR, "max"), ("evidence", -1.0, "max"),
+            ("expires", _FAR, "min"),
+        ):  # fmt: skip
+            blocks = np.full((count, len(keys)), fill)
+            blocks[where] = np.nan_to_num(_column(table, f"_{name}"), nan=fill)
+            merged = _merge(blocks, result.spans, merge, empty=fill)
+            setattr(result, name, merged)
+        result.newest = np.where(np.isfinite(result.newest), result.newest, np.nan)
+        return result
+
+    def by_moments(self, terms: Mapping[str, Term]) -> ScanResult:
+        """Terms that cannot be merged: rows joined to each moment's window."""
+        table = self._warehouse.query(self._moment_sql(terms))
+        keys, index = _keys(table)
+        shape = (len(self._moments), len(keys))
+        where = (_column(table, "i").astype(np.int64), index)
+        result = ScanResult(keys)
+        for name in terms:
+            column = table.column(name)
+            if pa.types.is_list(column.type) or pa.types.is_string(column.type):
+                filled: Array = np.full(shape, None, dtype=object)
+                for i, k, value in zip(*where, column.to_pylist(), strict=True):
+                    filled[i, k] = value
+            else:
+                filled = np.full(shape, np.nan)
+                filled[where] = _column(table, name)
+            result.terms[name] = filled
+        for name, fill in (("rows", 0.0), ("newest", np.nan), ("evidence", -1.0), ("expires", _FAR)):
+            filled = np.full(shape, fill)
+            filled[where] = np.nan_to_num(_column(table, f"_{name}"), nan=fill)
+            setattr(result, name, filled)
+        for name, term in terms.items():
+            if term.agg and term.agg.lstrip().lower().startswith(("count", "sum")):
+                result.terms[name] = np.nan_to_num(result.terms[name].astype(float), nan=0.0)
+        return result
+
+    def histogram(self, term: Term) -> dict[tuple[int, str], tuple[Array, Array]]:
+        """Bins and weights of a quantile term by moment and scope key."""
+        if self._relation.over == "moment" or not self.uniform:
+            return self._histogram(term, by_moment=True)
+        by_bucket = self._histogram(term, by_moment=False)
+        if not by_bucket:
+            return {}
+        first = min(b for b, _ in by_bucket)
+        last = max(b for b, _ in by_bucket)
+        keys = sorted({k for _, k in by_bucket})
+        found = {}
+        for i, moment in enumerate(self._moments):
+            span = self._span(moment, first, last - first + 1)
+            for key in keys:
+                parts = [
+                    by_bucket[b + first, key]
+                    for b in range(span.start, span.stop)
+                    if (b + first, key) in by_bucket
+                ]
+                if parts:
+                    found[i, key] = _merge_bins(parts)
+        return found
+
+    def _histogram(
+        self, term: Term, *, by_moment: bool
+    ) -> dict[tuple[int, str], tuple[Array, Array]]:
+        source, bin_, weight = self._compiler.histogram_source(
+            self._relation, term.quantile_of or "", self._start, self._end, self._level,
+            self._moments,
+        )  # fmt: skip
+        weight = term.weight or weight
+        group = "i" if by_moment else "b"
+        inner = self._joined(source) if by_moment else self._bucketed(source)
+        condition = f" WHERE {term.where}" if term.where else ""
+        table = self._warehouse.query(
+            f"SELECT {group}, k, {bin_} AS bin, CAST(sum({weight}) AS DOUBLE) AS w "
+            f"FROM {inner}{condition} GROUP BY ALL HAVING bin IS NOT NULL ORDER BY {group}, k, bin"
+        )
+        groups = _column(table, group).astype(np.int64)
+        keys = table.column("k").to_pylist()
+        bins = _column(table, "bin").astype(np.int64)
+        weights = _column(table, "w")
+        found: dict[tuple[int, str], tuple[Array, Array]] = {}
+        start = 0
+        for stop in range(1, len(keys) + 1):
+            if stop == len(keys) or (groups[stop], keys[stop]) != (groups[start], keys[start]):
+                found[int(groups[start]), keys[start]] = (bins[start:stop], weights[start:stop])
+                start = stop
+        return found
+
+    def _bucket_sql(self, terms: Mapping[str, Term]) -> str:
+        aggregates = self._aggregates(terms)
+        source = self._compiler.relation(
+            self._relation.name, self._start, self._end, level=self._level, moments=self._moments
+        )
+        return f"SELECT b, k, {aggregates} FROM {self._bucketed(source)} GROUP BY b, k"
+
+    def _moment_sql(self, terms: Mapping[str, Term]) -> str:
+        source = self._compiler.relation(
+            self._relation.name, self._start, self._end, level=self._level, moments=self._moments
+        )
+        return f"SELECT i, k, {self._aggregates(terms)} FROM {self._joined(source)} GROUP BY i, k"
+
+    def _bucketed(self, source: str) -> str:
+        time = f'r."{self._relation.time}"'
+        bucket = f"CAST(floor((epoch({time}) - {self._offset!r}) / {_DAY}) AS BIGINT)"
+        return (
+            f"(SELECT {bucket} AS b, {self._key} AS k, r.* FROM {source} AS r "
+            f"WHERE {time} >= {literal(self._start)} AND {time} < {literal(self._end)}{self._and_scope})"
+        )
+
+    def _joined(self, source: str) -> str:
+        columns = self._relation.columns
+        if self._relation.over == "moment" and "i" in columns:
+            return f"(SELECT {self._key} AS k, r.* FROM {source} AS r WHERE true{self._and_scope})"
+        if self._relation.over == "moment":
+            condition = "r.at = m.at"
+        else:
+            time = f'CAST(r."{self._relation.time}" AS TIMESTAMP)'
+            condition = f"{time} >= m.opens AND {time} < m.closes"
+        return (
+            f"(SELECT m.i, {self._key} AS k, r.* FROM {moment_table(self._moments)} AS m "
+            f"JOIN {source} AS r ON {condition} WHERE true{self._and_scope})"
+        )
+
+    @property
+    def _key(self) -> str:
+        return f'r."{self._rule.key}"' if self._rule.key else "'*'"
+
+    @property
+    def _and_scope(self) -> str:
+        where = f" AND ({self._rule.where})" if self._rule.where else ""
+        return where + (f' AND r."{self._rule.key}" IS NOT NULL' if self._rule.key else "")
+
+    def _aggregates(self, terms: Mapping[str, Term]) -> str:
+        parts = []
+        for name, term in terms.items():
+            sql = self._compiler.exact(term.agg or "")
+            if term.where:
+                sql = f"{sql} FILTER (WHERE {term.where})"
+            parts.append(sql if "list(" in sql.lower() else f"({sql})")
+            parts[-1] += f' AS "{name}"'
+        columns = self._relation.columns
+        stored = self._relation.materialize is not None and self._level == "day"
+        newest = rank = expires = "NULL"
+        if stored or "newest" in columns:
+            newest = "newest"
+        elif self._relation.time != "i":
+            newest = f'"{self._relation.time}"'
+        if stored or "evidence_rank" in columns:
+            rank = "evidence_rank"
+        if "expires_at" in columns and not stored:
+            expires = "expires_at"
+        weight = "sum(requests)" if self._relation.rollup else "count(*)"
+        return ", ".join(
+            [
+                *parts,
+                f"CAST({weight} AS DOUBLE) AS _rows",
+                f"epoch(max(CAST({newest} AS TIMESTAMP))) AS _newest",
+                f"CAST(coalesce(max({rank}), 0) AS DOUBLE) AS _evidence",
+                f"epoch(min(CAST({expires} AS TIMESTAMP))) AS _expires",
+            ]
+        )
+
+    def _span(self, moment: Moment, first: int, count: int) -> slice:
+        """The buckets of a moment's window, clipped to those that were read."""
+        closes = int((moment.closes.timestamp() - self._offset) // _DAY)
+        opens = int((moment.opens.timestamp() - self._offset) // _DAY)
+        start = min(max(opens - first, 0), count)
+        return slice(start, max(min(closes - first, count), start))
+
+
+def _merge(blocks: Array, spans: Sequence[slice], how: str, empty: float | None = None) -> Array:
+    """Each window's blocks as one value; the order of summing depends on the window alone."""
+    size = blocks.shape[1]
+    merged = np.zeros((len(spans), size))
+    for i, span in enumerate(spans):
+        part = blocks[span]
+        if how == "sum":
+            merged[i] = part.sum(axis=0)
+        elif len(part):
+            merged[i] = part.min(axis=0) if how == "min" else part.max(axis=0)
+        else:
+            merged[i] = _FAR if how == "min" else -_FAR
+    if how != "sum" and empty is None:
+        merged = np.where(np.isfinite(merged), merged, np.nan)
+    elif empty is not None and how != "sum":
+        merged = np.where(np.isfinite(merged) | (merged == empty), merged, empty)
+    return merged
+
+
+def _merge_parts(parts: list[ScanResult], moments: int) -> ScanResult:
+    if len(parts) == 1:
+        return parts[0]
+    keys = sorted({key for part in parts for key in part.keys})
+    merged = ScanResult(keys, blocks=parts[0].blocks, spans=parts[0].spans)
+    for part in parts:
+        for name, array in part.terms.items():
+            merged.terms[name] = spread(array, part.keys, keys, 0.0, moments)
+    first = parts[0]
+    merged.rows = spread(first.rows, first.keys, keys, 0.0, moments)
+    merged.newest = spread(first.newest, first.keys, keys, np.nan, moments)
+    merged.evidence = spread(first.evidence, first.keys, keys, -1.0, moments)
+    merged.expires = spread(first.expires, first.keys, keys, _FAR, moments)
+    if merged.blocks:
+        merged.blocks = {
+            name: spread(blocks, first.keys, keys, 0.0, len(blocks))
+            for name, blocks in merged.blocks.items()
+        }
+    return merged
+
+
+def spread(array: Array, keys: list[str], wanted: list[str], fill: float, height: int) -> Array:
+    """Columns of ``array`` moved to the positions of ``wanted`` keys; absent ones get ``fill``."""
+    if keys == wanted:
+        return array
+    kind = object if array.dtype == object else float
+    moved: Array = np.full((height, len(wanted)), None if kind is object else fill, dtype=kind)
+    for column, key in enumerate(keys):
+        if key in wanted:
+            moved[:, wanted.index(key)] = array[:, column]
+    return moved
+
+
+def _add_quantile(
+    result: ScanResult,
+    name: str,
+    term: Term,
+    histograms: dict[tuple[int, str], tuple[Array, Array]],
+) -> None:
+    """Value, bounds and weight of a quantile: geometric middle of the bin, edges for the bounds."""
+    shape = (len(result.rows), len(result.keys))
+    value, lower, upper, weight = (np.full(shape, np.nan) for _ in range(4))
+    for (i, key), (bins, weights) in histograms.items():
+        if key not in result.keys:
+            continue
+        k = result.keys.index(key)
+        total = np.cumsum(weights)
+        ranks = order_statistic_ranks(float(total[-1]), term.q)
+        low, middle, high = (int(bins[np.searchsorted(total, r - 1e-9)]) for r in ranks)
+        value[i, k], lower[i, k], upper[i, k] = _middle(middle), _edge(low), _edge(high + 1)
+        weight[i, k] = total[-1]
+    result.terms[name] = value
+    result.terms[f"{name}_lower"] = lower
+    result.terms[f"{name}_upper"] = upper
+    result.terms[f"{name}_weight"] = np.nan_to_num(weight)
+
+
+def _middle(bin_: int) -> float:
+    return 0.0 if bin_ == ZERO_BIN else float(2 ** ((bin_ + 0.5) / 32))
+
+
+def _edge(bin_: int) -> float:
+    return 0.0 if bin_ <= ZERO_BIN + 1 else float(2 ** (bin_ / 32))
+
+
+def _merge_bins(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    if len(parts) == 1:
+        return parts[0]
+    bins = np.concatenate([bins for bins, _ in parts])
+    weights = np.concatenate([weights for _, weights in parts])
+    unique, inverse = np.unique(bins, return_inverse=True)
+    return unique, np.bincount(inverse, weights)
+
+
+def _keys(table: pa.Table) -> tuple[list[str], Array]:
+    """Scope keys in order, and for each row the index of its key."""
+    encoded = table.column("k").combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    words = [str(word) for word in encoded.dictionary.to_pylist()]
+    order = sorted(words)
+    position = np.array([order.index(word) for word in words], dtype=np.int64)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return order, position[codes] if len(words) else np.zeros(0, dtype=np.int64)
+
+
+def _column(table: pa.Table, name: str) -> Array:
+    column = table.column(name)
+    if pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    array: Array = column.to_numpy()
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    return array.astype(np.float64) if array.dtype == object else array
+
+
+def grain_of(moments: Sequence[Moment]) -> Level | None:
+    """The coarsest stored grain on whose buckets all window edges fall."""
+    seconds = {edge.timestamp() for m in moments for edge in (m.opens, m.closes)}
+    levels: tuple[tuple[Level, int], ...] = (("day", _DAY), ("hour", 3600), ("minute", 60))
+    for level, size in levels:
+        if all(second % size == 0 for second in seconds):
+            return level
+    return None
+
+
+def days_between(start: datetime, end: datetime) -> int:
+    """Whole days from start to end, rounded up."""
+    return -((start - end) // timedelta(days=1))
