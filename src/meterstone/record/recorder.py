@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 
@@ -141,8 +143,7 @@ class _Pass:
         self._log = log
         self._warehouse = warehouse
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._writing: Future[Appended] | None = None
-        self._written = Mapping()
+        self._writing: tuple[Future[Appended], int] | None = None
         self._facts: list[Recorded] = []
         self._rejects: list[tuple[int, Reject]] = []
         self._mended: list[int] = []
@@ -173,7 +174,7 @@ class _Pass:
     def _take(self, record: LandedRecord, batch: FactBatch) -> None:
         self._facts.append(Recorded(record.seq, record.received_at, batch))
         self._rows += batch.table.num_rows
-        if self._rows >= _ROWS_AT_ONCE:  # a record may be larger than one transaction
+        if self._rows >= 2 * _ROWS_AT_ONCE:  # only within a record that is larger than that
             self._write_facts()
 
     def _set_aside(self, seq: int, rejects: list[Reject]) -> None:
@@ -186,8 +187,8 @@ class _Pass:
         self._log.mend(self._mended)
         self._mended = []
         self._write_rejects()
-        self._write_facts(mapped_to=self._last)
-        self._last = None
+        self._write_facts(self._last, self._records)
+        self._last, self._records = None, 0
 
     def finish(self) -> None:
         """Write all that is collected; returns when it is on disk."""
@@ -199,20 +200,18 @@ class _Pass:
         self.done.rejected += len(self._rejects)
         self._rejects = []
 
-    def _write_facts(self, mapped_to: int | None = None) -> None:
+    def _write_facts(self, mapped_to: int | None = None, records: int = 0) -> None:
         self._await_writing()
         if self._facts or mapped_to is not None:
-            self._writing = self._writer.submit(
-                self._warehouse.append, self._facts, mapped_to=mapped_to
-            )
-            self._writing_records = self._records
-        self._facts = []
-        self._rows = self._records = 0
+            append = partial(self._warehouse.append, self._facts, mapped_to=mapped_to)
+            self._writing = self._writer.submit(append), records
+        self._facts, self._rows = [], 0
 
     def _await_writing(self) -> None:
         if self._writing:
-            self.done.appended += self._writing.result()
-            self.done.records += self._writing_records
+            future, records = self._writing
+            self.done.appended += future.result()
+            self.done.records += records
         self._writing = None
 
 

@@ -157,8 +157,10 @@ class DuckDBWarehouse:
         return cursor
 
     def _scalar(self, sql: str):  # type: ignore[no-untyped-def]  # one value of any SQL type
-        row = self._cursor().execute(sql).fetchone()
-        return row[0] if row else None
+        rows = (
+            self._cursor().execute(sql).fetchall()
+        )  # all: an open result keeps a transaction open
+        return rows[0][0]
 
     def _create(self) -> None:
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS facts")
@@ -213,7 +215,9 @@ class DuckDBWarehouse:
                 return Appended(new=table.num_rows)
             return self._append_changes(schema, table.num_rows)
         finally:
-            with suppress(duckdb.Error):  # refused in a failed transaction; the next one replaces it
+            with suppress(
+                duckdb.Error
+            ):  # refused in a failed transaction; the next one replaces it
                 self._connection.unregister("arriving")
 
     def _all_new(self, schema: FactSchema) -> bool:
@@ -229,7 +233,7 @@ class DuckDBWarehouse:
         self._connection.execute(_classify(schema))
         inserted, revised = self._connection.execute(
             "SELECT count(*), count(*) FILTER (WHERE revision > 0) FROM classified"
-        ).fetchone() or (0, 0)
+        ).fetchall()[0]
         if inserted:
             self._connection.execute(
                 f"INSERT INTO facts.{schema.name} BY NAME SELECT * FROM classified"
@@ -277,7 +281,7 @@ class DuckDBWarehouse:
 
 def _open(path: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(
+        connection = duckdb.connect(
             path, config={"memory_limit": memory_limit, "preserve_insertion_order": "false"}
         )
     except duckdb.IOException as error:
@@ -292,6 +296,9 @@ def _open(path: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
             place=path,
             mend="run `meterstone rebuild`: the landing log has everything",
         ) from error
+    # drawn where duckdb thinks that a person types; it would stand amid the output of a command
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def _create_table(schema: FactSchema) -> str:
