@@ -17,6 +17,7 @@ from meterstone.measure.results import GateResult, Measurement, MetricResult, Sc
 from meterstone.scorecard.canonical import content_hash
 from meterstone.scorecard.diff import diff
 from meterstone.scorecard.model import (
+    THIS_SCHEMA,
     CatalogueRef,
     Change,
     Gate,
@@ -85,6 +86,7 @@ def build(
     reference = ScopeRef(kind=scope.kind, key=scope.key)
     metrics = tuple(_metric(result, (about or {}).get(result.id, About())) for result in results)
     draft = Scorecard(
+        schema=THIS_SCHEMA,
         scope=reference,
         day=day.isoformat(),
         time_zone=_known_zone(time_zone),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from meterstone.errors import FormatError, InputError
 PROOF_MEMBERS = frozenset({"signature", "content_hash"})
 """Members that speak about the content and are not part of it."""
 
+_LARGEST_INTEGER = 2**53 - 1
 _MEND_FILE = "take the file again from where it was published; it must be the JSON that was written"
 
 
@@ -47,7 +48,12 @@ def content(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def content_hash(document: Mapping[str, Any]) -> str:
     """SHA-256, in hex, of the canonical bytes of the content; raises as `canonical` does."""
-    return sha256(canonical(content(document))).hexdigest()
+    return digest(canonical(content(document)))
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of canonical bytes, in hex."""
+    return sha256(data).hexdigest()
 
 
 def parse(data: bytes) -> dict[str, Any]:
@@ -61,6 +67,7 @@ def parse(data: bytes) -> dict[str, Any]:
         document = json.loads(
             data.decode(),
             object_pairs_hook=_object,
+            parse_int=_integer,
             parse_float=_number,
             parse_constant=_no_constant,
         )
@@ -88,15 +95,28 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+def _integer(token: str) -> int | float:
+    """An integer, or the double that is written without a point because it is so large."""
+    value = int(token)
+    return value if abs(value) <= _LARGEST_INTEGER else _number(token)
+
+
 def _number(token: str) -> float:
     """A number; refused where its digits are not those of the double it stands for.
 
     Without this, 0.1 and 0.10000000000000000001 would be two texts with one hash.
     """
     value = float(token)
-    if math.isinf(value) or Decimal(rfc8785.dumps(value).decode()) != Decimal(token):
+    if math.isinf(value) or not _is_text_of(value, token):
         raise _malformed(f"number {token[:40]}", "is not the exact text of a 64-bit number")
     return value
+
+
+def _is_text_of(value: float, token: str) -> bool:
+    try:
+        return Decimal(rfc8785.dumps(value).decode()) == Decimal(token)
+    except InvalidOperation:  # an exponent that not even a Decimal can hold
+        return False
 
 
 def _no_constant(name: str) -> NoReturn:

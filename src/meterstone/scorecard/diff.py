@@ -44,7 +44,7 @@ def _frame_changes(pair: Pair) -> Iterator[Change]:
     if a.catalogue != b.catalogue:
         yield _framed("catalogue", a.catalogue, b.catalogue, _catalogue_sentence(pair))
     if a.labels != b.labels:
-        words = f"The scorecard is now labelled {listed(b.labels)}; before: {listed(a.labels)}."
+        words = f"The labels were {listed(a.labels)} and are {listed(b.labels)}."
         yield _framed("labels", a.labels, b.labels, words)
     if a.input != b.input:
         yield _framed("input", a.input, b.input, _input_sentence(pair))

@@ -61,8 +61,8 @@ def _broke(pair: Pair, old: Gate, new: Gate) -> str:
     if new.broken_on is None or new.broken_on <= (old.broken_on or ""):
         return ""
     names = listed(_title_of(pair, ref) for ref in new.broken_by)
-    stood = count_text(old.run, "days")
-    return f"the run of {stood} broke on {pair.day(new.broken_on)} by {names} and is at {_run(new)}"
+    by = f" because of {names}" if new.broken_by else ""
+    return f"the run broke on {pair.day(new.broken_on)}{by}; it was at {old.run}, now {_run(new)}"
 
 
 def _title_of(pair: Pair, ref: str) -> str:

@@ -19,9 +19,6 @@ from meterstone.facts import Evidence
 from meterstone.measure.results import ScopeKind, Value, Verdict
 from meterstone.scorecard.canonical import canonical, parse
 
-SCHEMA_NAME = "meterstone.scorecard"
-SCHEMA_VERSION = 1
-
 Label = Literal["simulated", "real", "reconstructed"]
 ChangeKind = Literal[
     "value", "verdict", "interval", "evidence", "late_data", "target", "appeared", "disappeared",
@@ -55,8 +52,11 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SchemaRef(_Part, frozen=True, kw_only=True):
     """Which form the document has; the version counts up when a member changes its meaning."""
 
-    name: Literal["meterstone.scorecard"] = "meterstone.scorecard"
-    version: Literal[1] = 1
+    name: Literal["meterstone.scorecard"]
+    version: Literal[1]
+
+
+THIS_SCHEMA = SchemaRef(name="meterstone.scorecard", version=1)
 
 
 class ScopeRef(_Part, frozen=True, kw_only=True):
@@ -217,7 +217,7 @@ class Scorecard(_Part, frozen=True, kw_only=True):
     what is different from it. ``content_hash`` and ``signature`` are there once it is signed.
     """
 
-    schema: SchemaRef = SchemaRef()
+    schema: SchemaRef
     scope: ScopeRef
     day: Day
     time_zone: str
@@ -257,15 +257,15 @@ def read(document: bytes | Mapping[str, Any] | Scorecard) -> Scorecard:
     fields = parse(document) if isinstance(document, bytes) else dict(document)
     try:
         return msgspec.convert(fields, Scorecard)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # msgspec.ValidationError, or half a surrogate pair in a text
         raise _not_a_scorecard(error, fields) from error
 
 
-def _not_a_scorecard(error: msgspec.ValidationError, fields: Mapping[str, Any]) -> InputError:
+def _not_a_scorecard(error: ValueError, fields: Mapping[str, Any]) -> InputError:
     cause, _, path = str(error).partition(" - at `")
     version = fields.get("schema")
     return InputError(
-        f"is not a scorecard of version {SCHEMA_VERSION}: {cause}",
+        f"is not a scorecard of version {THIS_SCHEMA.version}: {cause}",
         place=path.rstrip("`") or "$",
         mend=f"read it with the Meterstone that wrote it; it says of its form: {version!r}",
     )

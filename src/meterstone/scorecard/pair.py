@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,10 +140,10 @@ def target_move(old: Metric | Place, new: Metric | Place) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a, b and c``; ``nothing`` where there is none."""
+    """``a, b and c``; ``none`` where there is nothing."""
     found = list(words)
     if len(found) < 2:
-        return "".join(found) or "nothing"
+        return "".join(found) or "none"
     return f"{', '.join(found[:-1])} and {found[-1]}"
 
 
@@ -153,4 +154,4 @@ def inside(title: str) -> str:
 
 def as_json(value: Any) -> Any:
     """Parts of the document as JSON fields; what is JSON already stays."""
-    return msgspec.to_builtins(value)
+    return json.loads(json.dumps(msgspec.to_builtins(value)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from meterstone.scorecard.model import SCHEMA_VERSION, Scorecard
+from meterstone.scorecard.model import THIS_SCHEMA, Scorecard
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,17 +20,13 @@ def schema() -> dict[str, Any]:
     return document
 
 
-def schema_of_model() -> dict[str, Any]:
-    """The schema as the model has it now; the packaged file must be equal to it."""
-    made = msgspec.json.schema(Scorecard)
-    return {"$schema": DIALECT, "$id": f"urn:meterstone:scorecard:{SCHEMA_VERSION}", **made}
-
-
 @cache
 def _packaged() -> str:
     return files(__package__).joinpath("scorecard.schema.json").read_text("utf-8")
 
 
-def write() -> str:
-    """The text of ``scorecard.schema.json``, after the model was changed."""
-    return json.dumps(schema_of_model(), indent=2, ensure_ascii=False) + "\n"
+def text_of_model() -> str:
+    """The text that ``scorecard.schema.json`` must have; write it there when the model changes."""
+    head = {"$schema": DIALECT, "$id": f"urn:meterstone:scorecard:{THIS_SCHEMA.version}"}
+    made = head | msgspec.json.schema(Scorecard)
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from meterstone.errors import InputError, StorageError
-from meterstone.scorecard.canonical import canonical, content, content_hash
+from meterstone.scorecard.canonical import canonical, content, digest
 from meterstone.scorecard.model import Scorecard, read
 
 ALGORITHM = "Ed25519"
@@ -84,9 +84,10 @@ def sign(document: Scorecard | Mapping[str, Any], key: SigningKey) -> dict[str, 
         InputError: it is not a scorecard: what breaks the schema is not signed.
     """
     fields = content(read(document).as_dict())
-    value = encode(key.sign(canonical(fields)))
+    message = canonical(fields)
+    value = encode(key.sign(message))
     signature = {"algorithm": ALGORITHM, "key_id": key.key_id, "value": value}
-    return fields | {"content_hash": content_hash(fields), "signature": signature}
+    return fields | {"content_hash": digest(message), "signature": signature}
 
 
 def encode(raw: bytes) -> str:

@@ -8,6 +8,7 @@ the measurement, done again as known then, give the same bytes.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from meterstone.errors import InputError, MeterstoneError, VerificationFailed
 from meterstone.measure.results import Scope
-from meterstone.scorecard.canonical import PROOF_MEMBERS, canonical, content, content_hash, parse
+from meterstone.scorecard.canonical import PROOF_MEMBERS, canonical, content, digest, parse
 from meterstone.scorecard.model import Scorecard, Signature, read
 from meterstone.scorecard.paths import differences
 from meterstone.scorecard.sign import TrustedKeys, encode
@@ -158,16 +159,17 @@ def verify_document(
             that this version does not know.
     """
     fields, exact = _open(document)
-    key = _named_key(fields)
-    actual, findings = _check_content(fields)
-    findings += _check_signature(fields, trusted, actual)
+    message, findings = _check_content(fields)
+    findings += _check_signature(fields, trusted, message)
     findings += _check_schema(fields, genuine=not findings)
-    outcome = _outcome(findings)
-    verified = Verification(outcome, tuple(findings), actual, key, exact)
-    if recompute is None:
-        return verified
-    again = verify_with(fields, recompute)
-    return Verification(outcome, tuple(findings), actual, key, exact, again)
+    return Verification(
+        outcome=_outcome(findings),
+        findings=tuple(findings),
+        content_hash=digest(message) if message else None,
+        key_id=_named_key(fields),
+        exact=exact,
+        recomputed=verify_with(fields, recompute) if recompute else None,
+    )
 
 
 def verify_with(document: Mapping[str, Any] | Scorecard, recompute: Recompute) -> Recomputation:
@@ -207,7 +209,7 @@ def _open(document: bytes | Mapping[str, Any] | Scorecard) -> tuple[dict[str, An
     """The fields, and whether the bytes are the canonical ones."""
     if isinstance(document, Scorecard):
         return document.as_dict(), None
-    fields = parse(document) if isinstance(document, bytes) else dict(document)
+    fields = parse(document if isinstance(document, bytes) else _json_of(document))
     if not fields.keys() & {"schema", *PROOF_MEMBERS}:
         raise InputError(
             "is not a scorecard: it has no schema, no content_hash and no signature",
@@ -215,6 +217,18 @@ def _open(document: bytes | Mapping[str, Any] | Scorecard) -> tuple[dict[str, An
             mend="give the JSON of a scorecard as it was published",
         )
     return fields, _is_exact(fields, document) if isinstance(document, bytes) else None
+
+
+def _json_of(document: Mapping[str, Any]) -> bytes:
+    """A parsed document as JSON again, so that it is read by the same rules as bytes are."""
+    try:
+        return json.dumps(dict(document)).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"is not a JSON document: {error}",
+            place="$",
+            mend="give what a JSON reader made of the published bytes",
+        ) from error
 
 
 def _is_exact(fields: dict[str, Any], data: bytes) -> bool:
@@ -230,26 +244,24 @@ def _named_key(fields: Mapping[str, Any]) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def _check_content(fields: Mapping[str, Any]) -> tuple[str | None, list[Finding]]:
-    """The hash of the content, and whether it is the one that the document states."""
+def _check_content(fields: Mapping[str, Any]) -> tuple[bytes | None, list[Finding]]:
+    """The bytes that were signed, and whether their hash is the one that the document states."""
     try:
-        actual = content_hash(fields)
+        message = canonical(content(fields))
     except InputError as error:
         return None, [Finding("content", f"The content {error.cause}.")]
-    stated = fields.get("content_hash")
+    stated, actual = fields.get("content_hash"), digest(message)
     if stated == actual:
-        return actual, []
-    return actual, [
-        Finding(
-            "hash",
-            f"The content hash does not fit: the document states {_short(stated)}, its content "
-            f"gives {_short(actual)}.",
-        )
-    ]
+        return message, []
+    words = (
+        f"The content hash does not fit: the document states {_short(stated)}, its content gives "
+        f"{_short(actual)}."
+    )
+    return message, [Finding("hash", words)]
 
 
 def _check_signature(
-    fields: Mapping[str, Any], trusted: TrustedKeys, actual: str | None
+    fields: Mapping[str, Any], trusted: TrustedKeys, message: bytes | None
 ) -> list[Finding]:
     """Whether a trusted key signed this content; the hash member takes no part in that."""
     try:
@@ -257,7 +269,6 @@ def _check_signature(
         value = _decode(signature.value)
     except ValueError as error:  # msgspec.ValidationError is one
         return [Finding("signature", f"The signature is missing or unreadable: {error}.")]
-    message = None if actual is None else canonical(content(fields))
     signers = [name for name, key in trusted.items() if message and _fits(key, value, message)]
     return _judge_signer(signature.key_id, signers, known=signature.key_id in trusted)
 
