@@ -253,6 +253,13 @@ def test_what_is_no_scorecard_is_an_input_error(data):
     assert raised.value.mend
 
 
+def test_an_unknown_document_cannot_write_to_the_terminal():
+    hostile = SIGNED | {"\x1b[2Jvalid": 1, "content_hash": "\x1b[2J" + "0" * 60}
+    sentence = verify_document(hostile, TRUSTED).sentence
+    assert sentence.isprintable()
+    assert "states no SHA-256" in sentence
+
+
 def test_what_is_no_json_is_an_input_error():
     with pytest.raises(InputError, match="not a JSON document"):
         verify_document({"schema": object()}, TRUSTED)

@@ -262,7 +262,8 @@ def read(document: bytes | Mapping[str, Any] | Scorecard) -> Scorecard:
 
 
 def _not_a_scorecard(error: ValueError, fields: Mapping[str, Any]) -> InputError:
-    cause, _, path = str(error).partition(" - at `")
+    words = "".join(c if c.isprintable() else "?" for c in str(error))  # it quotes the document
+    cause, _, path = words.partition(" - at `")
     version = fields.get("schema")
     return InputError(
         f"is not a scorecard of version {THIS_SCHEMA.version}: {cause}",

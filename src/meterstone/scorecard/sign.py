@@ -136,7 +136,9 @@ def trust(home: Path, key: Ed25519PublicKey) -> Path:
     path = folder / f"{key_id(key)}.pub"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        draft = path.with_suffix(".draft")  # a reader never sees half a key
+        draft.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        draft.replace(path)
     except OSError as error:
         raise _storage(path, error) from error
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -320,5 +321,7 @@ def _decode(text: str) -> bytes:
     return raw
 
 
-def _short(digest: object) -> str:
-    return f"{digest[:12]}…" if isinstance(digest, str) and digest else "none"
+def _short(stated: object) -> str:
+    """The head of a hash; nothing else of an unknown document is shown to a terminal."""
+    is_hash = isinstance(stated, str) and re.fullmatch("[0-9a-f]{64}", stated)
+    return f"{is_hash[0][:12]}…" if is_hash else "no SHA-256"
