@@ -203,8 +203,9 @@ class _LineReader:
     def _keep(self, rest: bytes) -> None:
         self._rest += rest
         if len(self._rest) > self._limit + 1:
-            self._passed_over += len(self._rest) - _EXCERPT
-            self._rest = self._rest[:_EXCERPT]
+            start = self._rest[:_EXCERPT]
+            self._passed_over += len(self._rest) - len(start)
+            self._rest = start
 
 
 _EXCERPT = 400

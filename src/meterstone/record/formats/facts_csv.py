@@ -83,9 +83,7 @@ def _logical(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, raw
 
 
-def _lines_to_close(
-    ahead: deque[tuple[int, bytes]], source: Iterator[tuple[int, bytes]]
-) -> int:
+def _lines_to_close(ahead: deque[tuple[int, bytes]], source: Iterator[tuple[int, bytes]]) -> int:
     """How many of the next lines belong to an open quoted cell; 0 when nothing near closes it."""
     size = 0
     for count in range(_CELL_LINES):

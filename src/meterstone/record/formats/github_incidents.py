@@ -134,9 +134,7 @@ def _statuspage_times(entry: Mapping[str, Any]) -> _Times:
     return min(started, detected), detected, _resolved(entry, updates), None
 
 
-def _resolved(
-    entry: Mapping[str, Any], updates: Sequence[Mapping[str, Any]]
-) -> datetime | None:
+def _resolved(entry: Mapping[str, Any], updates: Sequence[Mapping[str, Any]]) -> datetime | None:
     if entry.get("resolved_at"):
         return _time(entry["resolved_at"])
     if entry.get("status") not in _OVER:

@@ -81,8 +81,12 @@ class _Grown(NamedTuple):
 
 def _detect(_path: Path, head: bytes) -> bool:
     lines = first_lines(head, 1)
-    return bool(lines) and lines[0].startswith(b"{") and all(
-        word in lines[0] for word in (b'"nginx_version"', b'"server_zones"', b'"timestamp"')
+    return (
+        bool(lines)
+        and lines[0].startswith(b"{")
+        and all(
+            word in lines[0] for word in (b'"nginx_version"', b'"server_zones"', b'"timestamp"')
+        )
     )
 
 
@@ -154,9 +158,7 @@ def _refused(number: int, what: str, line: bytes) -> Reject:
     )
 
 
-def _batch(
-    record: LandedRecord, rows: list[_Grown], fixed: Mapping[str, str]
-) -> FactBatch:
+def _batch(record: LandedRecord, rows: list[_Grown], fixed: Mapping[str, str]) -> FactBatch:
     meanings = [_MEANINGS[row.group] for row in rows]
     columns: dict[str, Any] = {
         "request_id": [_key(row) for row in rows],

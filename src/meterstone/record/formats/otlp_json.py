@@ -195,8 +195,16 @@ def _value(value: _Value | None) -> Any:
     if value.string is not None:
         return value.string
     if value.integer is not None:
-        return value.integer
+        return _integer(value.integer)
     return value.boolean if value.double is None else value.double
+
+
+def _integer(value: int | str) -> int | str:
+    """64-bit integers come as decimal strings; what is none stays as it came, to be named."""
+    try:
+        return int(value)
+    except ValueError:
+        return value
 
 
 def _bytes(digits: str) -> bytes:

@@ -1,0 +1,28 @@
+"""What all tests share: where the shared data lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Gives the path of ``data/<name>`` in the shared folder; skips the test when it is absent.
+
+    The folder is ``$METERSTONE_SHARED``, else ``../shared`` beside the repository.
+    """
+    shared = Path(os.environ.get("METERSTONE_SHARED", _ROOT.parent / "shared"))
+
+    def path(name: str) -> Path:
+        found = shared / "data" / name
+        if not found.exists():
+            pytest.skip(f"no shared data at {found}; set METERSTONE_SHARED")
+        return found
+
+    return path
