@@ -43,6 +43,13 @@ class Mapping:
         """Facts that the pass read, known ones included."""
         return self.appended.new + self.appended.duplicate + self.appended.revised
 
+    def __add__(self, other: Mapping) -> Mapping:
+        return Mapping(
+            self.records + other.records,
+            self.rejected + other.rejected,
+            self.appended + other.appended,
+        )
+
 
 class Recorder:
     """Maps landed records into a warehouse. One `map_new` runs at a time."""
