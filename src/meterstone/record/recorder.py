@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
 
 from meterstone.errors import InputError, StorageError
-from meterstone.facts import FactBatch, Reject
+from meterstone.facts import FactBatch, Reject, excerpt
 from meterstone.record.formats import formats
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming, LandedRecord, Mapped, Receipt
@@ -28,6 +28,7 @@ RETRY_OF = "retry_of"
 _ROWS_AT_ONCE = 50_000
 _RECORDS_AT_ONCE = 2_000
 _REJECTS_AT_ONCE = 10_000
+_TEXT_LIMIT = 1_000
 
 
 @dataclass(slots=True)
@@ -245,5 +246,17 @@ def map_record(record: LandedRecord) -> Iterator[Mapped]:
 
 
 def rejects_in(mapped: Mapped) -> list[Reject]:
-    """The rejects in one part of what a mapping yields."""
-    return [mapped] if isinstance(mapped, Reject) else mapped.rejects
+    """The rejects in one part of what a mapping yields, none with more text than people read: a
+    reason may quote a cell of any size."""
+    rejects = [mapped] if isinstance(mapped, Reject) else mapped.rejects
+    return [_readable(reject) for reject in rejects]
+
+
+def _readable(reject: Reject) -> Reject:
+    if len(reject.reason) <= _TEXT_LIMIT and len(reject.mend) <= _TEXT_LIMIT:
+        return reject
+    return replace(
+        reject,
+        reason=excerpt(reject.reason, _TEXT_LIMIT),
+        mend=excerpt(reject.mend, _TEXT_LIMIT),
+    )
