@@ -85,7 +85,7 @@ def bodies(
     """Groups lines into bodies.
 
     Args:
-        lines: complete lines with their line feed, and rejects, which are passed on in place.
+        lines: complete lines with their line feed, and rejects, which follow the body around them.
         window: bytes behind a cut in which no line may equal one before it; 0 asks for nothing.
         target: size at which a body is closed.
         limit: size at which a body is closed although lines repeat across the cut; then a `Reject`
@@ -93,9 +93,10 @@ def bodies(
     """
     body, tail = _Lines(), _Lines()
     known: set[bytes] = set()
+    refused: list[Reject] = []
     for number, line in enumerate(lines, 1):
         if isinstance(line, Reject):
-            yield line
+            refused.append(line)
         elif body.size < target:
             body.add(line)
         else:
@@ -106,12 +107,15 @@ def bodies(
                 body.take(tail)
             elif tail.size >= window or body.size > limit:
                 yield body.joined()
+                yield from refused
+                refused.clear()
                 if window and not known.isdisjoint(tail.lines):
                     yield _repeats(number, limit, line)
                 body, tail, known = tail, _Lines(), set()
     body.take(tail)
     if body.size:
         yield body.joined()
+    yield from refused
 
 
 class _Lines:

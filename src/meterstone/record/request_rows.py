@@ -106,14 +106,27 @@ def meaning(status: int, direction: str) -> Meaning:
     return Meaning("error", fault, _SERVER_CLASS.get(status, "server"))
 
 
-@lru_cache(maxsize=65_536)
+_CACHED_LENGTH = 512
+"""Longer texts are not kept in caches: nobody bounds what a scanner sends."""
+
+
 def template(target: str) -> str:
     """A route template out of a request target: no origin, no query, ids as ``{id}``."""
+    return _known_template(target) if len(target) <= _CACHED_LENGTH else _template(target)
+
+
+def _template(target: str) -> str:
     path = _ORIGIN.sub("", target, count=1).partition("?")[0].partition("#")[0]
     shown = "/".join("{id}" if _ID.fullmatch(part) else part for part in path.split("/"))
-    if len(shown) > _TEMPLATE_LIMIT:
-        shown = shown[: _TEMPLATE_LIMIT - 1] + "…"
-    return shown or "/"
+    return shortened(shown) or "/"
+
+
+_known_template = lru_cache(maxsize=16_384)(_template)
+
+
+def shortened(text: str) -> str:
+    """A route of bounded length."""
+    return text if len(text) <= _TEMPLATE_LIMIT else text[: _TEMPLATE_LIMIT - 1] + "…"
 
 
 def host_of(url: str) -> str:
@@ -122,7 +135,7 @@ def host_of(url: str) -> str:
     return found[1].rpartition("@")[2] if found else ""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def group_of(endpoint: str) -> str:
     """The endpoint group by the first word of a route that says something, else ``other``."""
     for part in endpoint.lower().split("/"):
@@ -151,7 +164,7 @@ def api_request() -> FactSchema:
     return vocabulary()["api_request"]
 
 
-_ROTATED = re.compile(r"(?:\.gz|\.zst|\.bz2|[.-]\d+|-\d{4}-\d\d-\d\d)+$")
+_ROTATED = re.compile(r"(?:\.gz|\.zst|\.bz2|\.xz|[.-]\d+|-\d{4}-\d\d-\d\d)+$")
 
 
 def log_name(name: str) -> str:
@@ -355,10 +368,13 @@ def skipped(batch: FactBatch) -> int:
 
 
 def slices(batch: FactBatch) -> Iterator[Mapped]:
-    """A batch of any length in batches of at most `ROWS`; the rejects go with the first."""
+    """A batch of any length in batches of at most `ROWS`; the rejects and the
+    count of what was skipped go with the first."""
     rejects = batch.rejects
     for start in range(0, max(batch.table.num_rows, 1), ROWS):
-        yield FactBatch(batch.schema, batch.table.slice(start, ROWS), rejects)
+        table = batch.table.slice(start, ROWS)
+        note = table.schema.metadata if start == 0 else None
+        yield FactBatch(batch.schema, table.replace_schema_metadata(note), rejects)
         rejects = []
 
 

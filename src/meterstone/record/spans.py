@@ -34,6 +34,7 @@ from meterstone.record.request_rows import (
     method_of,
     micros,
     settled,
+    shortened,
     slices,
     taken,
     template,
@@ -66,6 +67,10 @@ _VENDORS = {
     "tableau": "tableau",
     "powerbi": "powerbi",
 }
+_TEXT_LIMIT = 1000
+"""Characters kept of a name that the sender chose."""
+_HOST_LIMIT = 253
+"""Characters of a host name at most."""
 _CONNECTION_WORDS = (
     "connect", "unknownhost", "name_resolution", "name_not_resolved", "dns", "gaierror", "ssl",
     "tls", "reset", "refused", "unreachable", "socket", "eof", "broken", "remoteprotocol",
@@ -465,17 +470,21 @@ def _count(value: Any) -> int:
     return count
 
 
+def _route(value: Any) -> str:
+    return shortened(str(value))
+
+
 def _path(value: Any) -> str:
     return template(str(value))
 
 
 def _url(value: Any) -> tuple[str | None, str]:
     """Vendor by the host, and route template by the path."""
-    return vendor_of(host_of(str(value))), template(str(value))
+    return vendor_of(host_of(str(value))[:_HOST_LIMIT]), template(str(value))
 
 
 def _host(value: Any) -> str | None:
-    return vendor_of(str(value))
+    return vendor_of(str(value)[:_HOST_LIMIT])
 
 
 Reader = tuple[str, Callable[[Any], Any]]
@@ -485,8 +494,8 @@ READERS: Mapping[str, Reader] = {
     "http.method": ("method", lambda value: method_of(str(value))),
     "http.response.status_code": ("status", _status),
     "http.status_code": ("status", _status),
-    "http.route": ("route", str),
-    "url.template": ("route", str),
+    "http.route": ("route", _route),
+    "url.template": ("route", _route),
     "url.path": _PATH,
     "http.target": _PATH,
     "url.full": ("url", _url),
@@ -496,8 +505,9 @@ READERS: Mapping[str, Reader] = {
     "peer.service": ("vendor", _host),
     "error.type": ("error", lambda value: _error_class(str(value))),
     "http.request.resend_count": ("resent", _count),
-    "user_agent.synthetic.type": ("synthetic", bool),
-    "meterstone.synthetic": ("synthetic", bool),
+    # Its other value, bot, is traffic of somebody else's robot, which is served like any.
+    "user_agent.synthetic.type": ("synthetic", lambda value: True if value == "test" else None),
+    "meterstone.synthetic": ("synthetic", lambda value: str(value).lower() == "true"),
     "meterstone.integration": ("integration", str),
     "meterstone.franchise_id": ("franchise_id", str),
     "meterstone.endpoint_group": ("endpoint_group", _choice("endpoint_group")),
@@ -520,4 +530,4 @@ def _read(reader: Reader, key: str, value: Any) -> _Attribute:
 
 
 def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
+    return None if value in (None, "") else str(value)[:_TEXT_LIMIT]

@@ -53,7 +53,9 @@ SAMPLES: dict[str, tuple[str, bytes, str | None]] = {
     "csv with fact": ("x.csv", b"fact,probe_id\nprobe,1\n", "facts_csv"),
     "csv by the file's name": ("probe.csv.gz", b'"probe_id","at"\n1,2\n', "facts_csv"),
     "parquet": ("x.parquet", _parquet(), "facts_parquet"),
-    "statuspage": ("i.json", b'{"page": {}, "incidents": [{"impact": "none"}]}', "github_incidents"),
+    "statuspage": (
+        "i.json", b'{"page": {}, "incidents": [{"impact": "none"}]}', "github_incidents",
+    ),
     "upptime": (
         "c.csv", b"committed_at,site,status,http_code,response_ms,commit\n", "upptime",
     ),
@@ -110,3 +112,9 @@ def test_shared_files(shared_data: Callable[[str], Path], name: str) -> None:
 
 def test_an_empty_folder_is_of_no_format(tmp_path: Path) -> None:
     assert claimed(tmp_path, b"") == []
+
+
+def test_the_page_describes_every_format_with_a_sample() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    for _, _, name in SAMPLES.values():
+        assert name is None or f"| `{name}` |" in page

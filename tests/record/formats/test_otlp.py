@@ -259,6 +259,17 @@ def test_what_is_no_request_is_skipped_and_counted(run: Callable[..., Any]) -> N
     assert skipped(run(span(1)).batches[0]) == 1
 
 
+def test_batches_are_bounded_and_count_once(mapped: Callable[..., Any]) -> None:
+    request = ExportTraceServiceRequest.FromString(encoded(export(span(), span(1, 2))))
+    spans = request.resource_spans[0].scope_spans[0].spans
+    for number in range(3, 50_010):
+        spans.add().CopyFrom(spans[0])
+        spans[-1].span_id = number.to_bytes(8, "big")
+    result = mapped("otlp_protobuf", request.SerializeToString())
+    assert [batch.table.num_rows for batch in result.batches] == [50_000, 8]
+    assert [skipped(batch) for batch in result.batches] == [1, 0]
+
+
 def test_a_span_sent_twice_is_one_request(run: Callable[..., Any]) -> None:
     assert len(run(span(), span()).rows) == 1
     result = run(span(), span(endTimeUnixNano=str(START)))

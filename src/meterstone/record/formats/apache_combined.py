@@ -103,7 +103,6 @@ def time_local(text: str) -> int:
     return micros(datetime.fromisoformat(iso))
 
 
-@lru_cache(maxsize=65_536)
 def request_line(text: str) -> tuple[str, str]:
     """Method and route template of ``GET /path HTTP/1.1``; garbage is a request too."""
     found = _REQUEST.fullmatch(text)
