@@ -133,6 +133,7 @@ def test_every_slot_has_a_probe(
         (commit(5).replace(",200,", ",ok,"), "ok"),
         (commit(5).replace(",12,", ",-1,"), "response_ms"),
         ("a,b", "2 cells"),
+        ("a\rb", "new-line character"),
         (commit(5, site=""), "missing"),
     ],
 )

@@ -104,12 +104,12 @@ def _commits(record: LandedRecord) -> Iterator[_Commit | Reject]:
         if isinstance(text, Reject):
             yield text
             continue
-        cells = next(csv.reader([text]), [])
-        if tuple(cells[:6]) == COLUMNS:
-            continue
         try:
+            cells = next(csv.reader([text]), [])
+            if tuple(cells[:6]) == COLUMNS:
+                continue
             commit = _commit(number, cells, latest)
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             yield _wrong_line(number, text, str(error))
             continue
         key = (commit.slug, commit.commit, commit.at)
