@@ -93,13 +93,13 @@ class Compiler:
         if relation.sql is None:
             return self.fact(name)
         if relation.materialize and level == "day":
-            return f"(SELECT * EXCLUDE (day), day AS {relation.time} FROM {stored(relation)})"
+            return f"(SELECT * EXCLUDE (day), day AS \"{relation.time}\" FROM {stored(relation)})"
         tree = parse_one(with_range(relation.sql, start, end), dialect="duckdb")
         local = {cte.alias for cte in tree.find_all(exp.CTE)}
         for table in list(tree.find_all(exp.Table)):
             if table.name and table.name not in local:
                 table.replace(self._substitute(table, relation, start, end, level, moments))
-        return f"({tree.sql(dialect=self._warehouse.dialect)})"
+        return f"({tree.sql(dialect=self._warehouse.dialect, identify=True)})"
 
     def _substitute(
         self,
@@ -114,7 +114,7 @@ class Compiler:
             sql = moment_table(moments)
         elif table.name == "instant":
             sql = (
-                f"(SELECT DISTINCT at FROM {moment_table(moments)})"
+                f"(SELECT DISTINCT \"at\" FROM {moment_table(moments)})"
                 if relation.over == "moment"
                 else _minutes(start, end)
             )
@@ -148,7 +148,7 @@ class Compiler:
             raise ValueError(f"fact {fact} has no rollup")
         weight, value = schema.rollup.weight, schema.rollup.value
         return (
-            f'SELECT "{schema.event_time}" AS at, {", ".join(schema.rollup.dimensions)}, '
+            f'SELECT "{schema.event_time}" AS "at", {", ".join(schema.rollup.dimensions)}, '
             f'"{weight}" AS requests, CASE WHEN "{value}" IS NULL THEN 0 ELSE "{weight}" END '
             f'AS timed_requests, "{value}" * "{weight}" AS value_total, newest, evidence_rank, '
             f'"{value}" AS {value} FROM {self.fact(fact)}'
@@ -203,11 +203,11 @@ def moment_table(moments: Sequence[Moment]) -> str:
     rows = ", ".join(
         f"({m.index}, {literal(m.at)}, {literal(m.opens)}, {literal(m.closes)})" for m in moments
     )
-    return f"(SELECT * FROM (VALUES {rows}) AS moments (i, at, opens, closes))"
+    return f"(SELECT * FROM (VALUES {rows}) AS moments (i, \"at\", opens, closes))"
 
 
 def _minutes(start: datetime, end: datetime) -> str:
     return (
         f"(SELECT unnest(generate_series({literal(start)}, {literal(end)} - INTERVAL '1' MINUTE, "
-        "INTERVAL '1' MINUTE)) AS at)"
+        "INTERVAL '1' MINUTE)) AS \"at\")"
     )

@@ -158,12 +158,12 @@ class Rollups:
         statements = []
         source = (
             f"(SELECT * FROM ({self._compiler.raw_rollup(schema.name)}) "
-            f"WHERE at >= {literal(start)} AND at < {literal(end)})"
+            f"WHERE \"at\" >= {literal(start)} AND \"at\" < {literal(end)})"
         )
         for finer, level in zip((None, *_LEVELS), _LEVELS, strict=False):
             target = f"rollup.{schema.name}_{level}"
             histogram = f"rollup.{schema.name}_hist_{level}"
-            span = f"WHERE at >= {literal(start)} AND at < {literal(end)}"
+            span = f"WHERE \"at\" >= {literal(start)} AND \"at\" < {literal(end)}"
             statements += [f"DELETE FROM {target} {span}", f"DELETE FROM {histogram} {span}"]
             counts = source if finer is None else f"(SELECT * FROM rollup.{schema.name}_{finer} {span})"
             statements.append(f"INSERT INTO {target} {_counts(schema, level, counts)}")
@@ -191,7 +191,7 @@ class Rollups:
 def _create_counts(schema: FactSchema, level: str) -> str:
     dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
     return (
-        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_{level} (at TIMESTAMP, {dimensions}"
+        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_{level} (\"at\" TIMESTAMP, {dimensions}"
         "requests BIGINT, timed_requests BIGINT, value_total DECIMAL(38, 6), newest TIMESTAMP, "
         "evidence_rank INTEGER)"
     )
@@ -200,7 +200,7 @@ def _create_counts(schema: FactSchema, level: str) -> str:
 def _create_histogram(schema: FactSchema, level: str) -> str:
     dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
     return (
-        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} (at TIMESTAMP, {dimensions}"
+        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} (\"at\" TIMESTAMP, {dimensions}"
         "bin BIGINT, requests BIGINT)"
     )
 
@@ -214,7 +214,7 @@ def _dimensions(schema: FactSchema) -> tuple[str, ...]:
 def _counts(schema: FactSchema, level: str, source: str) -> str:
     dimensions = ", ".join(_dimensions(schema))
     return (
-        f"SELECT date_trunc('{level}', at) AS at, {dimensions}, sum(requests) AS requests, "
+        f"SELECT date_trunc('{level}', \"at\") AS \"at\", {dimensions}, sum(requests) AS requests, "
         "sum(timed_requests) AS timed_requests, sum(CAST(value_total AS DECIMAL(38, 6))) "
         f"AS value_total, max(newest) AS newest, max(evidence_rank) AS evidence_rank "
         f"FROM {source} GROUP BY ALL"
@@ -226,7 +226,7 @@ def _histogram(schema: FactSchema, level: str, source: str, *, raw: bool) -> str
     bin_ = bin_of(value) if raw else "bin"
     where = f"WHERE {value} IS NOT NULL" if raw else ""
     return (
-        f"SELECT date_trunc('{level}', at) AS at, {', '.join(_dimensions(schema))}, {bin_} AS bin, "
+        f"SELECT date_trunc('{level}', \"at\") AS \"at\", {', '.join(_dimensions(schema))}, {bin_} AS bin, "
         f"sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
     )
 

@@ -252,7 +252,7 @@ class _Reader:
         if self._relation.over == "moment" and "i" in columns:
             return f"(SELECT {self._key} AS k, r.* FROM {source} AS r WHERE true{self._and_scope})"
         if self._relation.over == "moment":
-            condition = "r.at = m.at"
+            condition = 'r."at" = m."at"'
         else:
             time = f'CAST(r."{self._relation.time}" AS TIMESTAMP)'
             condition = f"{time} >= m.opens AND {time} < m.closes"

@@ -62,13 +62,12 @@ def judge(metric: Metric, place: Place, judged: Judged) -> Array:
 def missing(metric: Metric, judged: Judged) -> Array:
     """Where there is no value to judge: none was computed, the population is empty, or a zero has
     no heartbeat."""
-    void = _is_void(judged.value)
-    empty = judged.sample <= 0
-    if metric.raw.empty == "zero":
-        empty = np.zeros_like(empty)
-    if judged.alive is None:
-        return void | (empty & ~judged.present) | empty
-    return void | empty | ~judged.alive
+    gone = _is_void(judged.value)
+    if metric.raw.empty != "zero":
+        gone = gone | (judged.sample <= 0)
+    if judged.alive is not None and judged.value.dtype != object:
+        gone = gone | ((judged.value == 0) & ~judged.alive)
+    return gone
 
 
 def nothing(metric: Metric, judged: Judged) -> Array:

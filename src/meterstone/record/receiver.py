@@ -29,6 +29,8 @@ from typing import Any, Protocol
 
 import uvicorn
 from anyio import CapacityLimiter, to_thread
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -36,7 +38,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from meterstone.errors import InputError, MeterstoneError, StorageError
-from meterstone.facts import Reject
+from meterstone.facts import FactBatch, Reject
 from meterstone.record.answers import (
     JSON,
     PROTOBUF,
@@ -111,16 +113,16 @@ class _Receiver:
             await to_thread.run_sync(self._mapper.stop)
 
     async def traces(self, request: Request) -> Response:
-        """OTLP: see that the body can be read, land it, answer in its encoding."""
+        """OTLP: say how many spans cannot be facts, land all, answer in the request's encoding."""
         media_type = _media_type(request)
-        way = _OTLP.get(media_type)
-        if way is None:
+        if media_type not in _OTLP:
             raise EncodingError(
                 f"media type {media_type!r} is not OTLP", mend=f"send {PROTOBUF} or {JSON}"
             )
-        await self._land(request, partial(_checked_traces, *way))
-        # an ExportTraceServiceResponse whose partial_success is unset: all was accepted
-        return Response(b"" if media_type == PROTOBUF else b"{}", media_type=media_type)
+        form, check = _OTLP[media_type]
+        preview = _Preview(form, TRACES, listed=1)
+        await self._land(request, preview, partial(_traces, preview, check))
+        return _export_response(preview, media_type)
 
     async def facts(self, request: Request) -> Response:
         """Facts: say of each line whether it can be one, land all of them as sent."""
@@ -130,12 +132,12 @@ class _Receiver:
                 f"media type {media_type!r} is not JSON lines",
                 mend="send application/x-ndjson, one JSON object a line",
             )
-        preview = _Preview(self._limits.listed)
-        receipt = await self._land(request, preview.of_facts)
+        preview = _Preview(facts_jsonl.FORMAT, FACTS, listed=self._limits.listed)
+        receipt = await self._land(request, preview, partial(_facts, preview))
         return JSONResponse(
             {
                 "accepted": preview.accepted,
-                "rejected": preview.listed,
+                "rejected": [_shown(reject) for reject in preview.listed],
                 "rejected_total": preview.rejected,
                 "record": receipt.seq,
                 "duplicate": receipt.duplicate,
@@ -160,7 +162,7 @@ class _Receiver:
     def _backlog(self) -> int:
         return max(0, self._newest - self._mapper.mapped_to)
 
-    async def _land(self, request: Request, prepare: Prepare) -> Receipt:
+    async def _land(self, request: Request, preview: _Preview, prepare: Prepare) -> Receipt:
         """Receive a body, prepare it off the event loop, and wait until it is on disk."""
         coding = coding_of(request)
         if self._backlog > self._limits.backlog:
@@ -173,11 +175,12 @@ class _Receiver:
             )
             receipt = await self._committed(future)
         self._newest = max(self._newest, receipt.seq)
+        if not preview.rejected:
+            self._recorder.hand_over(receipt.seq, preview.batches)
         return receipt
 
     def _queue(self, raw: bytes, coding: str, prepare: Prepare) -> Future[Receipt]:
-        incoming = prepare(decoded(raw, coding, self._limits.body))
-        return self._recorder.log.land_soon(incoming)
+        return self._recorder.log.land_soon(prepare(decoded(raw, coding, self._limits.body)))
 
     async def _committed(self, future: Future[Receipt]) -> Receipt:
         try:
@@ -200,53 +203,79 @@ _JSON_LINES = frozenset(
 )
 
 
-def _checked_traces(form: Format, check: Check, body: bytes) -> Incoming:
-    """A trace export that can be read. Its spans are judged by the mapping: parsing once costs
-    little, judging each span before the answer would cost as much as the mapping itself."""
-    check(body)
-    return Incoming(body, form.name, form.media_type, "http", f"POST {TRACES}")
-
-
 class _Preview:
-    """What the mapping will make of a body, found out before it is acknowledged."""
+    """A body mapped before it is acknowledged, so that the answer says what is wrong with it. The
+    facts are kept for the recorder, which so need not map them again.
 
-    def __init__(self, listed: int) -> None:
+    Args:
+        form: how to map it.
+        path: where it was sent to.
+        listed: rejects to keep for the answer; all are counted.
+    """
+
+    def __init__(self, form: Format, path: str, *, listed: int) -> None:
+        self._form = form
+        self._path = path
         self._limit = listed
-        self.accepted = 0
+        self.batches: list[FactBatch] = []
         self.rejected = 0
-        self.listed: list[dict[str, Any]] = []
+        self.listed: list[Reject] = []
 
-    def of_facts(self, body: bytes) -> Incoming:
-        """The body, ready to land.
+    @property
+    def accepted(self) -> int:
+        """Rows that are facts, known ones included."""
+        return sum(batch.table.num_rows for batch in self.batches)
 
-        Raises:
-            NoUsableLineError: not one line can be a fact.
-        """
-        form = facts_jsonl.FORMAT
-        incoming = Incoming(body, form.name, form.media_type, "http", f"POST {FACTS}")
+    def look_at(self, body: bytes) -> Incoming:
+        """The body, ready to land."""
+        form = self._form
+        incoming = Incoming(body, form.name, form.media_type, "http", f"POST {self._path}")
         for mapped in map_record(_provisional(incoming)):
-            self._count(rejects_in(mapped))
-            if not isinstance(mapped, Reject):
-                self.accepted += mapped.table.num_rows
-        if not self.accepted:
-            raise NoUsableLineError(
-                f"none of the {self.rejected} lines can be a fact",
-                mend="see `rejected`; a line is a JSON object with `fact` and its columns",
-                rejected=self.listed,
-            )
+            rejects = rejects_in(mapped)
+            self.rejected += len(rejects)
+            self.listed += rejects[: self._limit - len(self.listed)]
+            if isinstance(mapped, FactBatch):
+                self.batches.append(mapped)
         return incoming
 
-    def _count(self, rejects: list[Reject]) -> None:
-        self.rejected += len(rejects)
-        for reject in rejects[: self._limit - len(self.listed)]:
-            self.listed.append(
-                {
-                    "line": reject.item,
-                    "reason": reject.reason,
-                    "mend": reject.mend,
-                    "fact": reject.fact,
-                }
-            )
+
+def _traces(preview: _Preview, check: Check, body: bytes) -> Incoming:
+    """A trace export; refused as a whole when it cannot be parsed."""
+    check(body)
+    return preview.look_at(body)
+
+
+def _facts(preview: _Preview, body: bytes) -> Incoming:
+    """Lines of facts; refused as a whole when none of them can be one."""
+    incoming = preview.look_at(body)
+    if not preview.accepted:
+        raise NoUsableLineError(
+            f"none of the {preview.rejected} lines can be a fact",
+            mend="see `rejected`; a line is a JSON object with `fact` and its columns",
+            rejected=[_shown(reject) for reject in preview.listed],
+        )
+    return incoming
+
+
+def _shown(reject: Reject) -> dict[str, Any]:
+    return {
+        "line": reject.item,
+        "reason": reject.reason,
+        "mend": reject.mend,
+        "fact": reject.fact,
+    }
+
+
+def _export_response(preview: _Preview, media_type: str) -> Response:
+    """Success, or partial success: rejected spans are on record, and a client that sent them again
+    would change nothing."""
+    answer = ExportTraceServiceResponse()
+    for reject in preview.listed:
+        answer.partial_success.rejected_spans = preview.rejected
+        answer.partial_success.error_message = f"{reject.reason}; {reject.mend}"
+    if media_type == PROTOBUF:
+        return Response(answer.SerializeToString(), media_type=media_type)
+    return Response(json_format.MessageToJson(answer, indent=None), media_type=media_type)
 
 
 def _provisional(incoming: Incoming) -> LandedRecord:

@@ -8,7 +8,7 @@ is mapped again whole, and the warehouse drops what it has already.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +28,7 @@ RETRY_OF = "retry_of"
 _ROWS_AT_ONCE = 50_000
 _RECORDS_AT_ONCE = 2_000
 _REJECTS_AT_ONCE = 10_000
+_READY_ROWS = 100_000
 _TEXT_LIMIT = 1_000
 
 
@@ -59,10 +60,21 @@ class Recorder:
         self.log = log
         self.warehouse = warehouse
         self._mapping = threading.Lock()
+        self._ready = _Ready()
 
     def land(self, incoming: Incoming) -> Receipt:
         """Land one record durably; it becomes facts at the next `map_new`."""
         return self.log.land(incoming)
+
+    def hand_over(self, seq: int, batches: Sequence[FactBatch]) -> None:
+        """Give the facts of a landed record that were found before it was acknowledged, so that it
+        need not be mapped again.
+
+        They must be all that `map_record` yields for the record, without a reject: a row in the
+        future may be none a moment later. Kept in memory up to a bound; beyond it, and after a
+        crash, the record is mapped from the log like any other.
+        """
+        self._ready.put(seq, batches)
 
     def backlog(self) -> int:
         """Records that are landed and not yet in the warehouse."""
@@ -87,8 +99,10 @@ class Recorder:
             StorageError: the disk refused, or the log is older than the warehouse. What the pass
                 wrote before stays.
         """
-        with self._mapping, _Pass(self.log, self.warehouse) as pass_:
-            for record in self.log.read(after=self.warehouse.mapped_to(), limit=self._waiting()):
+        with self._mapping, _Pass(self.log, self.warehouse, self._ready) as pass_:
+            begin, waiting = self._waiting()
+            self._ready.forget(begin)
+            for record in self.log.read(after=begin, limit=waiting):
                 pass_.add(record)
                 if pass_.full:
                     pass_.flush()
@@ -99,14 +113,16 @@ class Recorder:
             on_progress(pass_.done)
             return pass_.done
 
-    def _waiting(self) -> int:
-        waiting = self.backlog()
+    def _waiting(self) -> tuple[int, int]:
+        """The last record that is mapped, and how many follow it."""
+        begin = self.warehouse.mapped_to()
+        waiting = self.log.last_seq() - begin
         if waiting < 0:
             raise StorageError(
                 f"the warehouse is {-waiting} records ahead of the landing log",
                 mend="the log was restored from an older copy: run `meterstone rebuild`",
             )
-        return waiting
+        return begin, waiting
 
     def retry(self, seq: int) -> Mapping | None:
         """Map a quarantined record again, as the mappings are today.
@@ -138,6 +154,37 @@ class Recorder:
         return self.map_new(on_progress)
 
 
+class _Ready:
+    """Facts of records that are landed but not in the warehouse yet, by record. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._batches: dict[int, Sequence[FactBatch]] = {}
+        self._rows = 0
+
+    def put(self, seq: int, batches: Sequence[FactBatch]) -> None:
+        rows = _rows_in(batches)
+        with self._lock:
+            if self._rows + rows <= _READY_ROWS:
+                self._batches[seq] = batches
+                self._rows += rows
+
+    def take(self, seq: int) -> Sequence[FactBatch] | None:
+        with self._lock:
+            batches = self._batches.pop(seq, None)
+            self._rows -= _rows_in(batches or ())
+            return batches
+
+    def forget(self, to: int) -> None:
+        """Let go of what came when its record was mapped already."""
+        for seq in [seq for seq in tuple(self._batches) if seq <= to]:
+            self.take(seq)
+
+
+def _rows_in(batches: Sequence[FactBatch]) -> int:
+    return sum(batch.table.num_rows for batch in batches)
+
+
 class _Pass:
     """Collects mapped records up to a transaction's worth, then writes the quarantine and after it
     the facts: a record counts as mapped only when nothing of it can get lost any more.
@@ -146,7 +193,8 @@ class _Pass:
     is written.
     """
 
-    def __init__(self, log: LandingLog, warehouse: Warehouse) -> None:
+    def __init__(self, log: LandingLog, warehouse: Warehouse, ready: _Ready) -> None:
+        self._ready = ready
         self.done = Mapping()
         self._log = log
         self._warehouse = warehouse
@@ -170,7 +218,8 @@ class _Pass:
         return self._rows >= _ROWS_AT_ONCE or self._records >= _RECORDS_AT_ONCE
 
     def add(self, record: LandedRecord) -> None:
-        for mapped in map_record(record):
+        ready = self._ready.take(record.seq)
+        for mapped in map_record(record) if ready is None else ready:
             self._set_aside(record.seq, rejects_in(mapped))
             if isinstance(mapped, FactBatch):
                 self._take(record, mapped)

@@ -282,7 +282,13 @@ class DuckDBWarehouse:
 def _open(path: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(
-            path, config={"memory_limit": memory_limit, "preserve_insertion_order": "false"}
+            path,
+            config={
+                "memory_limit": memory_limit,
+                "preserve_insertion_order": "false",
+                # A misjudged left side otherwise turns an ASOF join into a nested loop.
+                "asof_loop_join_threshold": "0",
+            },
         )
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
