@@ -1,0 +1,60 @@
+"""All checks, in the order in which they fail fastest; ``./run test`` calls this.
+
+With arguments only pytest runs, on what they name: ``./run test tests/catalogue -x``.
+With METERSTONE_NO_SKIP=1 (as in CI) a skipped test is a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTHON = sys.executable
+COVERED = ("catalogue", "facts", "record", "measure", "scorecard")
+LEAST_BRANCHES = 95.0
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 when everything holds."""
+    if arguments:
+        return run("pytest", arguments)
+    steps = (
+        ("ruff", ["check", "."]),
+        ("ruff", ["format", "--check", "."]),
+        ("mypy", []),
+        ("pytest", ["--cov=meterstone", "--cov-branch", "--cov-report=json:.coverage.json"]),
+    )
+    for tool, options in steps:
+        if run(tool, options):
+            print(f"\n{tool} {' '.join(options)} failed", file=sys.stderr)
+            return 1
+    return check_coverage(json.loads((ROOT / ".coverage.json").read_text()))
+
+
+def run(tool: str, options: list[str]) -> int:
+    print(f"$ {tool} {' '.join(options)}", flush=True)
+    return subprocess.run([PYTHON, "-m", tool, *options], cwd=ROOT, check=False).returncode
+
+
+def check_coverage(report: dict) -> int:
+    """Share of branches taken, a package; the core has to reach the limit."""
+    failed = 0
+    for package in COVERED:
+        taken = total = 0
+        for name, file in report["files"].items():
+            if f"meterstone/{package}/" in name:
+                taken += file["summary"]["covered_branches"]
+                total += file["summary"]["num_branches"]
+        share = 100 * taken / total if total else 100.0
+        print(f"branches taken in {package}: {share:.1f} % of {total}")
+        failed |= share < LEAST_BRANCHES
+    if failed:
+        print(f"the core needs {LEAST_BRANCHES} % of its branches tested", file=sys.stderr)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
