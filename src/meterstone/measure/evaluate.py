@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,6 +126,22 @@ class Evaluator:
                 column = _Cell(metric, scope, moments, scans, evaluation, self._zone).column()
                 evaluation.columns[metric.id, scope] = column
         return evaluation
+
+    def cached_days(
+        self, days: Sequence[date]
+    ) -> dict[date, dict[str, tuple[str, float | str | None]]]:
+        """Verdict and value by day and ref that were evaluated before and still hold."""
+        if self._rollups is None:
+            return {}
+        self._rollups.refresh()
+        return self._rollups.day_verdicts(days)
+
+    def cache_days(
+        self, results: Mapping[date, Mapping[str, tuple[str, float | str | None]]]
+    ) -> None:
+        """Keep verdicts by day; only where all that is known counts."""
+        if self._rollups is not None:
+            self._rollups.keep_day_verdicts(results)
 
     def _chosen(self, metrics: Iterable[str] | None) -> list[Metric]:
         """Metrics with their inputs first."""

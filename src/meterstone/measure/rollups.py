@@ -47,8 +47,39 @@ class Rollups:
                 statements += self._refresh_fact(schema, first, last)
         for relation in self._relations:
             statements += self._forget(relation, by_fact)
+        first = min(entry.day for entry in dirty)
+        statements.append(f"DELETE FROM rollup.day_verdict WHERE day >= DATE '{first}'")
         self._warehouse.derive(statements, dirty)
         return dirty
+
+    def day_verdicts(self, days: Sequence[date]) -> dict[date, dict[str, tuple[str, Value]]]:
+        """Kept verdict and value by day and ref."""
+        listed = ", ".join(f"DATE '{day}'" for day in days)
+        rows = self._warehouse.query(
+            f"SELECT day, ref, verdict, value, state FROM rollup.day_verdict WHERE day IN ({listed})"
+        ).to_pylist()
+        found: dict[date, dict[str, tuple[str, Value]]] = {}
+        for row in rows:
+            value = row["state"] if row["value"] is None else row["value"]
+            found.setdefault(row["day"], {})[row["ref"]] = (row["verdict"], value)
+        return found
+
+    def keep_day_verdicts(self, results: Mapping[date, Mapping[str, tuple[str, Value]]]) -> None:
+        """Keep what was evaluated, until a fact of the day or an earlier one is touched."""
+        rows = ", ".join(
+            f"(DATE '{day}', '{ref}', '{verdict}', {_number(value)}, {_word(value)})"
+            for day, by_ref in results.items()
+            for ref, (verdict, value) in by_ref.items()
+        )
+        days = ", ".join(f"DATE '{day}'" for day in results)
+        refs = ", ".join(f"'{ref}'" for ref in {ref for by in results.values() for ref in by})
+        if rows:
+            self._warehouse.derive(
+                [
+                    f"DELETE FROM rollup.day_verdict WHERE day IN ({days}) AND ref IN ({refs})",
+                    f"INSERT INTO rollup.day_verdict VALUES {rows}",
+                ]
+            )
 
     def ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
         """Make the days of a materialized relation that [start, end) needs and nobody made yet.
@@ -78,6 +109,10 @@ class Rollups:
             statements += [_create_counts(schema, level) for level in _LEVELS]
             statements += [_create_histogram(schema, level) for level in _LEVELS]
         statements.append("CREATE TABLE IF NOT EXISTS rollup.made (relation VARCHAR, day DATE)")
+        statements.append(
+            "CREATE TABLE IF NOT EXISTS rollup.day_verdict "
+            "(day DATE, ref VARCHAR, verdict VARCHAR, value DOUBLE, state VARCHAR)"
+        )
         for relation in self._relations:
             if known != [version]:
                 statements.append(f"DROP TABLE IF EXISTS {stored(relation)}")
@@ -91,6 +126,7 @@ class Rollups:
             self._warehouse.derive(
                 [
                     "DELETE FROM rollup.made",
+                    "DELETE FROM rollup.day_verdict",
                     "DELETE FROM rollup.version",
                     f"INSERT INTO rollup.version VALUES ('{version}')",
                 ]
@@ -100,7 +136,7 @@ class Rollups:
         names = self._warehouse.query(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'rollup'"
         ).column("table_name")
-        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {"made"}
+        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {"made", "day_verdict"}
         return not wanted <= set(names.to_pylist())
 
     def _create_relation(self, relation: Relation) -> str:
@@ -186,6 +222,17 @@ class Rollups:
             if day and (first is None or day < first):
                 first = day
         return first
+
+
+Value = float | str | None
+
+
+def _number(value: Value) -> str:
+    return repr(value) if isinstance(value, float) else "NULL"
+
+
+def _word(value: Value) -> str:
+    return f"'{value}'" if isinstance(value, str) else "NULL"
 
 
 def _create_counts(schema: FactSchema, level: str) -> str:

@@ -19,7 +19,7 @@ from meterstone.catalogue.units import factor
 
 Array = NDArray[Any]
 
-_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     ">": operator.gt,
     "<=": operator.le,
@@ -93,7 +93,7 @@ def _compare(metric: Metric, place: Place, judged: Judged) -> Array:
     if target.cmp in ("within", "within_interval"):
         return _compare_range(metric, place, judged)
     scale = factor(metric.raw.unit, target.unit) or 1.0
-    compare = _COMPARE[target.cmp]
+    compare = COMPARE[target.cmp]
     point = compare(judged.value * scale, target.value)
     met = np.where(point, "met", "not_met").astype(object)
     if metric.raw.verdict_on != "bound":

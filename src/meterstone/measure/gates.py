@@ -1,0 +1,236 @@
+"""Gates: a rule over verdicts and time, such as "all of the group met, 30 days in a row".
+
+Each day of a gate is met, broken, excused by an approved maintenance window, or missing. The
+catalogue declares what a missing day, late facts, a restatement and maintenance do to the run.
+
+A maintenance window is an attestation with claim key
+``maintenance_window:<scope>:<start>/<end>`` (ISO 8601), attested before the window starts; its
+statement is the reason and its ``entered_by`` the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from meterstone.catalogue import Catalogue
+from meterstone.catalogue.model import RawHoldGate
+from meterstone.measure.compile import literal
+from meterstone.measure.history import DayResult, History, day_end, last_closed_day
+from meterstone.measure.results import DayVerdict, GateResult
+
+NEUTRAL = ("met", "not_applicable", "reference")
+"""Verdicts that do not break a run; of them only ``met`` speaks for it."""
+
+LEAST_DAYS = 90
+"""Days of record that a gate shows, however short its rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindow:
+    """An approved window: which scope, from when to when (UTC), why, and who approved it."""
+
+    scope: str
+    start: datetime
+    end: datetime
+    reason: str
+    person: str
+
+    def touches(self, start: datetime, end: datetime) -> bool:
+        """Whether it overlaps [start, end)."""
+        return self.start < end and self.end > start
+
+    def as_dict(self) -> dict[str, str]:
+        """JSON-ready fields."""
+        return {
+            "scope": self.scope,
+            "from": self.start.isoformat().replace("+00:00", "Z"),
+            "to": self.end.isoformat().replace("+00:00", "Z"),
+            "reason": self.reason,
+            "person": self.person,
+        }
+
+
+def maintenance_windows(history: History, at: datetime) -> list[MaintenanceWindow]:
+    """Windows approved before they started, as known to the history."""
+    rows = history.rows(
+        "SELECT claim_key, attested_at, statement, entered_by FROM {attestation} "
+        f"WHERE claim_key LIKE 'maintenance_window:%' AND attested_at < {literal(at)} "
+        "ORDER BY claim_key"
+    )
+    windows = []
+    for row in rows:
+        _, scope, interval = row["claim_key"].split(":", 2)
+        start, end = (_moment(text) for text in interval.split("/"))
+        if row["attested_at"].replace(tzinfo=UTC) <= start:
+            windows.append(
+                MaintenanceWindow(scope, start, end, row["statement"], row["entered_by"] or "")
+            )
+    return windows
+
+
+def evaluate_gate(
+    gate: RawHoldGate,
+    catalogue: Catalogue,
+    history: History,
+    at: datetime,
+    windows: Sequence[MaintenanceWindow],
+) -> GateResult:
+    """The run of a gate at a moment, what broke it last, and how likely it is to pass."""
+    zone = ZoneInfo(catalogue.time_zone)
+    refs = group_refs(catalogue, gate)
+    newest = last_closed_day(at, zone)
+    span = max(gate.hold.periods, LEAST_DAYS)
+    days = [newest - timedelta(days=back) for back in reversed(range(span))]
+    results = history.days(refs, days)
+    marks = [_mark(gate, day, results[day], windows, zone) for day in days]
+    run, since = _run(gate, marks)
+    broken = next((m for m in reversed(marks) if _breaks(gate, m)), None)
+    used = [w for w in windows for m in marks if m.verdict == "excused" and _on(w, m.day, zone)]
+    return GateResult(
+        id=gate.id,
+        title=gate.title,
+        needed=gate.hold.periods,
+        run=run,
+        passed=run >= gate.hold.periods,
+        since=since,
+        broken_on=broken.day if broken else None,
+        broken_by=broken.held_back_by if broken else (),
+        chance=_chances(gate, refs, results, days, run),
+        chance_all=_chance([m.verdict for m in marks], max(gate.hold.periods - run, 0)),
+        reconstructed=any(m.kind == "reconstructed" for m in marks),
+        restated=tuple(d for d in days if any(r.restated for r in results[d].values())),
+        maintenance=tuple(w.as_dict() for w in dict.fromkeys(used)),
+        days=tuple(marks),
+        reason=_reason(gate, run, broken, marks),
+    )
+
+
+def group_refs(catalogue: Catalogue, gate: RawHoldGate) -> list[str]:
+    """The refs of a gate's group that carry a verdict, in the order of the catalogue."""
+    judged = catalogue.by_ref()
+    groups = [gate.group] if isinstance(gate.group, str) else gate.group
+    return [
+        ref
+        for group in groups
+        for ref in catalogue.group(group)
+        if judged[ref][0].raw.verdict_on != "reference"
+        and not any(ref == out or ref.startswith(out + ".") for out in gate.excluding)
+    ]
+
+
+def _mark(
+    gate: RawHoldGate,
+    day: date,
+    results: Mapping[str, DayResult],
+    windows: Sequence[MaintenanceWindow],
+    zone: ZoneInfo,
+) -> DayVerdict:
+    verdicts = {ref: _verdict(gate, result) for ref, result in results.items()}
+    holding = tuple(ref for ref, verdict in verdicts.items() if verdict not in NEUTRAL)
+    published = bool(results) and all(r.kind == "published" for r in results.values())
+    kind = "published" if published else "reconstructed"
+    if "met" not in verdicts.values() and all(
+        verdicts[ref] in ("no_data", "insufficient_data") for ref in holding
+    ):
+        return DayVerdict(day, "missing", kind, holding)
+    if not holding:
+        return DayVerdict(day, "met", kind)
+    if gate.maintenance == "excuses_the_day" and any(_on(w, day, zone) for w in windows):
+        return DayVerdict(day, "excused", kind, holding)
+    return DayVerdict(day, "broken", kind, holding)
+
+
+def _verdict(gate: RawHoldGate, result: DayResult) -> str:
+    """The verdict that counts: the newest, or the first published where the gate says so."""
+    stands = "published_stands" in (gate.late_facts, gate.restatement)
+    return result.first_verdict if stands and result.first_verdict else result.verdict
+
+
+def _on(window: MaintenanceWindow, day: date, zone: ZoneInfo) -> bool:
+    end = day_end(day, zone)
+    return window.touches(day_end(day - timedelta(days=1), zone), end)
+
+
+def _breaks(gate: RawHoldGate, mark: DayVerdict) -> bool:
+    return mark.verdict == "broken" or (
+        mark.verdict == "missing" and gate.missing_day == "breaks"
+    )
+
+
+def _run(gate: RawHoldGate, marks: Sequence[DayVerdict]) -> tuple[int, date | None]:
+    """Met days in a row up to the newest day, and the first of them. Excused and skipped days
+    neither count nor break."""
+    run, since = 0, None
+    for mark in reversed(marks):
+        if _breaks(gate, mark):
+            break
+        if mark.verdict == "met":
+            run, since = run + 1, mark.day
+    return run, since
+
+
+def _chances(
+    gate: RawHoldGate,
+    refs: Iterable[str],
+    results: Mapping[date, Mapping[str, DayResult]],
+    days: Sequence[date],
+    run: int,
+) -> dict[str, float]:
+    """Per ref: the chance to stay met on the days that are still needed."""
+    chances = {}
+    for ref in refs:
+        verdicts = [
+            "met" if _verdict(gate, results[day][ref]) == "met" else "broken"
+            for day in days
+            if ref in results[day] and _verdict(gate, results[day][ref]) not in NEUTRAL[1:]
+        ]
+        chance = _chance(verdicts, max(gate.hold.periods - run, 0))
+        if chance is not None:
+            chances[ref] = chance
+    return chances
+
+
+def _chance(verdicts: Sequence[str], needed: int) -> float | None:
+    """Chance that the next ``needed`` days are all met, at today's level.
+
+    Days are a chain of two states: the chance that a met day follows a met day is estimated from
+    the record with the Jeffreys prior, (stayed + ½) / (met days + 1), since good and bad days
+    come in spells; from a broken day the first step is the chance that a met day follows it.
+    """
+    known = [v for v in verdicts if v in ("met", "broken")]
+    if not known:
+        return None
+    pairs = list(zip(known, known[1:], strict=False))
+
+    def step(before: str) -> float:
+        following = [after for first, after in pairs if first == before]
+        return (following.count("met") + 0.5) / (len(following) + 1)
+
+    if needed == 0:
+        return 1.0
+    return step(known[-1]) * step("met") ** (needed - 1)
+
+
+def _reason(
+    gate: RawHoldGate, run: int, broken: DayVerdict | None, marks: Sequence[DayVerdict]
+) -> str:
+    if all(mark.verdict == "missing" for mark in marks):
+        return "There are no results yet."
+    days = f"{run} of {gate.hold.periods} days in a row"
+    if run >= gate.hold.periods:
+        return f"Passed: {days}."
+    if broken is None:
+        return f"{days.capitalize()}; nothing has broken the run."
+    names = ", ".join(ref.rsplit(".", 1)[-1] for ref in broken.held_back_by[:3])
+    more = len(broken.held_back_by) - 3
+    tail = f" and {more} more" if more > 0 else ""
+    what = "there was no result" if broken.verdict == "missing" else f"held back by {names}{tail}"
+    return f"{days.capitalize()}; last broken on {broken.day:%-d %B %Y}: {what}."
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

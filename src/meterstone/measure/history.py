@@ -1,0 +1,190 @@
+"""Results day by day: as published, or reconstructed as known now where nothing was published.
+
+A published result is a ``metric_result`` fact of report ``daily``, written at the end of its day.
+Where history was imported there is none; the day is then evaluated now, and says so. Reconstructed
+verdicts are kept by day until a fact of that day or an earlier one is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from meterstone.catalogue import Catalogue, Metric, Place
+from meterstone.facts import Vocabulary
+from meterstone.measure.compile import Compiler, literal
+from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
+from meterstone.measure.results import Scope
+from meterstone.warehouse.base import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class DayResult:
+    """One ref on one day. ``first_verdict`` is what was published first, before restatements."""
+
+    verdict: str
+    value: float | str | None
+    kind: Literal["published", "reconstructed"]
+    revision: int = 0
+    first_verdict: str = ""
+
+    @property
+    def restated(self) -> bool:
+        """A later revision changed the verdict."""
+        return bool(self.first_verdict) and self.first_verdict != self.verdict
+
+
+Days = dict[date, dict[str, DayResult]]
+
+
+def day_end(day: date, zone: ZoneInfo) -> datetime:
+    """The moment at which a day of the reporting time zone is over, UTC."""
+    after = day + timedelta(days=1)
+    return datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+
+
+def last_closed_day(at: datetime, zone: ZoneInfo) -> date:
+    """The newest day that is over at a moment."""
+    return at.astimezone(zone).date() - timedelta(days=1)
+
+
+def place_scope(metric: Metric, place: Place) -> Scope:
+    """The scope at which a place sets its target."""
+    for kind, key in place.at.items():
+        return Scope(kind, key)  # type: ignore[arg-type]  # keys of `at` are scope kinds
+    kinds = metric.raw.scopes
+    return Scope("network") if "network" in kinds else Scope(kinds[0])
+
+
+class History:
+    """Day results of refs, as known at one moment.
+
+    Args:
+        evaluator: evaluates what was not published.
+        known_at: only rows recorded by then; None for all.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        vocabulary: Vocabulary,
+        catalogue: Catalogue,
+        evaluator: Evaluator,
+        known_at: datetime | None,
+    ) -> None:
+        self._warehouse = warehouse
+        self._catalogue = catalogue
+        self._evaluator = evaluator
+        self._known_at = known_at
+        self._zone = ZoneInfo(catalogue.time_zone)
+        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at)
+
+    def days(self, refs: Iterable[str], days: Sequence[date]) -> Days:
+        """Results of refs on each day; rule kinds (thresholds, cadences …) have none and are left
+        out."""
+        by_ref = self._catalogue.by_ref()
+        wanted = [ref for ref in refs if by_ref[ref][0].raw.kind not in RULE_KINDS]
+        found: Days = {day: {} for day in days}
+        self._add_published(found, set(wanted))
+        open_days = [day for day in days if len(found[day]) < len(wanted)]
+        if open_days and wanted:
+            self._add_reconstructed(found, wanted, open_days)
+        return found
+
+    def _add_published(self, found: Days, wanted: set[str]) -> None:
+        if not found:
+            return
+        by_end = {day_end(day, self._zone): day for day in found}
+        known = "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
+        table = self._warehouse.query(
+            "SELECT ref, scope, scope_key, period_end, verdict, value, state, revision, "
+            "first_value(verdict) OVER (PARTITION BY ref, scope, scope_key, period_end "
+            "ORDER BY revision) AS first_verdict FROM facts.metric_result "
+            f"WHERE report = 'daily' AND NOT retracted AND period_end >= {literal(min(by_end))} "
+            f"AND period_end <= {literal(max(by_end))}{known} QUALIFY row_number() OVER "
+            "(PARTITION BY ref, scope, scope_key, period_end ORDER BY revision DESC) = 1"
+        )
+        places = self._catalogue.by_ref()
+        for row in table.to_pylist():
+            day = by_end.get(row["period_end"].replace(tzinfo=UTC))
+            if day is None or row["ref"] not in wanted:
+                continue
+            if place_scope(*places[row["ref"]]) != Scope(row["scope"], row["scope_key"]):
+                continue
+            value = row["value"] if row["value"] is not None else row["state"]
+            found[day][row["ref"]] = DayResult(
+                row["verdict"], value, "published", row["revision"], row["first_verdict"]
+            )
+
+    def _add_reconstructed(self, found: Days, wanted: list[str], days: list[date]) -> None:
+        cached = self._evaluator.cached_days(days)
+        missing = []
+        for day in days:
+            known = cached.get(day, {})
+            if all(ref in known or ref in found[day] for ref in wanted):
+                for ref in wanted:
+                    found[day].setdefault(ref, DayResult(*known[ref], "reconstructed"))
+            else:
+                missing.append(day)
+        if not missing:
+            return
+        results = self._evaluate(wanted, missing)
+        for day, by_ref in results.items():
+            for ref, result in by_ref.items():
+                found[day].setdefault(ref, result)
+        self._evaluator.cache_days(
+            {d: {ref: (r.verdict, r.value) for ref, r in by.items()} for d, by in results.items()}
+        )
+
+    def _evaluate(self, wanted: list[str], days: list[date]) -> Days:
+        places = self._catalogue.by_ref()
+        metrics = {places[ref][0].id for ref in wanted}
+        ends = [day_end(day, self._zone) for day in days]
+        evaluation = self._evaluator.evaluate(ends, sorted(metrics))
+        return {
+            day: {ref: _day_result(evaluation, *places[ref], index) for ref in wanted}
+            for index, day in enumerate(days)
+        }
+
+    def series(self, metric: str, scope: Scope, moments: Sequence[datetime]) -> list[Any]:
+        """Values of a metric at a scope, one a moment (None where there is none)."""
+        evaluation = self._evaluator.evaluate(moments, [metric])
+        column = evaluation.columns.get((metric, scope.kind))
+        if column is None or scope.key not in column.keys:
+            return [None] * len(moments)
+        return [cell_value(column, index, scope.key) for index in range(len(moments))]
+
+    def count(self, fact: str, where: str | None, at: datetime) -> int:
+        """Rows of a fact with event time before a moment that fulfil a condition and are valid
+        then (``expires_at`` is null or later)."""
+        condition = f" AND ({where})" if where else ""
+        table = self._warehouse.query(
+            f"SELECT count(*) AS n FROM {self._compiler.fact(fact)} WHERE newest < {literal(at)} "
+            f"AND (expires_at IS NULL OR expires_at > {literal(at)}){condition}"
+        )
+        return int(table.column("n")[0].as_py())
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query in which ``{fact}`` names stand for eligible facts (``{attestation}``)."""
+        names = {name: self._compiler.fact(name) for name in ("attestation", "metric_result")}
+        return self._warehouse.query(sql.format(**names)).to_pylist()
+
+
+def cell_value(column: Column, index: int, key: str) -> float | str | None:
+    """The value of one cell as Python; None where there is none."""
+    value = column.value[index, column.keys.index(key)]
+    if value is None or value != value:  # NaN is no value
+        return None
+    return value if isinstance(value, str) else float(value)
+
+
+def _day_result(evaluation: Evaluation, metric: Metric, place: Place, index: int) -> DayResult:
+    scope = place_scope(metric, place)
+    column = evaluation.columns.get((metric.id, scope.kind))
+    if column is None or scope.key not in column.keys or not is_at(place, metric, scope):
+        return DayResult("no_data", None, "reconstructed")
+    verdict = column.verdicts[metric.places.index(place)][index, column.keys.index(scope.key)]
+    return DayResult(str(verdict), cell_value(column, index, scope.key), "reconstructed")

@@ -1,0 +1,215 @@
+"""``measure``: everything a catalogue asks for, at one moment, as known at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from meterstone.catalogue import Catalogue, Metric, Place, parse_window
+from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
+from meterstone.measure.compile import literal
+from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
+from meterstone.measure.gates import MaintenanceWindow, evaluate_gate, maintenance_windows
+from meterstone.measure.history import History, cell_value
+from meterstone.measure.results import (
+    GateResult,
+    Measurement,
+    MetricResult,
+    PlaceVerdict,
+    Scope,
+    Verdict,
+)
+from meterstone.measure.rules import Rules
+from meterstone.warehouse.base import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured, and by which definitions."""
+
+    warehouse: Warehouse
+    vocabulary: Vocabulary
+    catalogue: Catalogue
+
+
+def measure(
+    subject: Subject,
+    at: datetime,
+    known_at: datetime | None = None,
+    *,
+    gates: bool = True,
+) -> Measurement:
+    """All results and gates.
+
+    Args:
+        subject: facts and definitions.
+        at: the moment that is measured, by event time, UTC.
+        known_at: only rows recorded by then; None for everything known now.
+        gates: also evaluate the gates and the kinds that look back over days.
+    """
+    return Measuring(subject, at, known_at).measurement(gates=gates)
+
+
+class Measuring:
+    """One evaluation of a catalogue, with its history at hand."""
+
+    def __init__(self, subject: Subject, at: datetime, known_at: datetime | None) -> None:
+        self._subject = subject
+        self._at = at
+        self._known_at = known_at
+        warehouse, vocabulary, catalogue = subject.warehouse, subject.vocabulary, subject.catalogue
+        self._evaluator = Evaluator(warehouse, vocabulary, catalogue, known_at)
+        self._history = History(warehouse, vocabulary, catalogue, self._evaluator, known_at)
+
+    def measurement(self, *, gates: bool = True) -> Measurement:
+        """The results in the order of the catalogue, network first."""
+        known = self._known_at or datetime.now(UTC)
+        evaluation = self._evaluator.evaluate([self._at])
+        revisions = self._revisions()
+        results = list(self._results(evaluation, revisions, rules=gates))
+        windows = self.maintenance()
+        return Measurement(
+            at=self._at,
+            known_at=known,
+            catalogue=self._subject.catalogue.hash,
+            metrics=results,
+            gates=self._gates(windows) if gates else [],
+        )
+
+    def maintenance(self) -> list[MaintenanceWindow]:
+        """Approved maintenance windows, as known."""
+        return maintenance_windows(self._history, self._at)
+
+    def _gates(self, windows: list[MaintenanceWindow]) -> list[GateResult]:
+        catalogue = self._subject.catalogue
+        return [
+            evaluate_gate(gate, catalogue, self._history, self._at, windows)
+            for gate in catalogue.gates.values()
+        ]
+
+    def _results(
+        self, evaluation: Evaluation, revisions: Mapping[tuple[str, Scope], int], *, rules: bool
+    ) -> Iterator[MetricResult]:
+        judge = Rules(self._subject.catalogue, self._history, self._at)
+        for metric in self._subject.catalogue.metrics.values():
+            if metric.raw.kind in RULE_KINDS:
+                if rules:
+                    yield from self._rule_results(metric, judge)
+                continue
+            for scope in metric.raw.scopes:
+                column = evaluation.columns[metric.id, scope]
+                for key in column.keys:
+                    revision = revisions.get((metric.ref, Scope(scope, key)), 0)
+                    yield self._result(column, Scope(scope, key), revision)
+
+    def _result(self, column: Column, scope: Scope, revision: int) -> MetricResult:
+        metric, k = column.metric, column.keys.index(scope.key)
+        verdict: Verdict = str(column.verdicts[0][0, k])  # type: ignore[assignment]  # a verdict word
+        value = cell_value(column, 0, scope.key)
+        interval = _pair(column.lower[0, k], column.upper[0, k])
+        newest = column.newest[0, k]
+        failed = [title for title, bad in column.failed_gates.items() if bad[0, k]]
+        sample = round(float(column.sample[0, k]))
+        return MetricResult(
+            id=metric.id,
+            refs=tuple(place.ref for place in metric.places),
+            scope=scope,
+            value=value,
+            unit=metric.raw.unit,
+            interval=interval,
+            n=sample,
+            evidence=_level(column.evidence[0, k]),
+            verdict=verdict,
+            target=metric.raw.target.as_dict(),
+            freshness_s=None if np.isnan(newest) else self._at.timestamp() - float(newest),
+            window=self._window(metric),
+            revision=revision,
+            places=tuple(
+                PlaceVerdict(
+                    place.ref, place.target.as_dict(), str(column.verdicts[i][0, k])  # type: ignore[arg-type]
+                )
+                for i, place in enumerate(metric.places)
+                if is_at(place, metric, scope)
+            ),
+            reason=reason(metric, metric.places[0], verdict, sample, failed),
+            parts={
+                name: float(np.broadcast_to(shown, column.value.shape)[0, k])
+                for name, shown in column.shown.items()
+                if not np.isnan(np.broadcast_to(shown, column.value.shape)[0, k])
+            },
+        )
+
+    def _rule_results(self, metric: Metric, judge: Rules) -> Iterator[MetricResult]:
+        scopes = {
+            Scope(kind, key)  # type: ignore[arg-type]  # keys of `at` are scope kinds
+            for place in metric.places
+            for kind, key in place.at.items()
+        } or {Scope(metric.raw.scopes[0])}
+        for scope in sorted(scopes):
+            found = judge.evaluate(metric, scope)
+            verdict: Verdict = found.verdict  # type: ignore[assignment]  # a verdict word
+            yield MetricResult(
+                id=metric.id,
+                refs=tuple(place.ref for place in metric.places),
+                scope=scope,
+                value=found.value,
+                unit=metric.raw.unit,
+                interval=found.interval,
+                n=found.n,
+                evidence=metric.raw.evidence if found.n else None,
+                verdict=verdict,
+                target=metric.raw.target.as_dict(),
+                freshness_s=None,
+                window=self._window(metric),
+                places=tuple(
+                    PlaceVerdict(place.ref, place.target.as_dict(), verdict)
+                    for place in metric.places
+                    if is_at(place, metric, scope)
+                ),
+                reason=found.reason or reason(metric, metric.places[0], verdict, found.n, []),
+                parts=found.parts,
+            )
+
+    def _window(self, metric: Metric) -> tuple[datetime, datetime]:
+        zone = ZoneInfo(self._subject.catalogue.time_zone)
+        return parse_window(metric.raw.window).bounds(self._at, zone)
+
+    def _revisions(self) -> dict[tuple[str, Scope], int]:
+        """Restatements of what was published for this moment, by ref and scope."""
+        known = "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
+        rows = self._subject.warehouse.query(
+            "SELECT ref, scope, scope_key, max(revision) AS revision FROM facts.metric_result "
+            f"WHERE period_end = {literal(self._at)}{known} GROUP BY ALL"
+        ).to_pylist()
+        return {(r["ref"], Scope(r["scope"], r["scope_key"])): r["revision"] for r in rows}
+
+
+def reason(metric: Metric, place: Place, verdict: str, sample: int, failed: list[str]) -> str:
+    """The verdict in words, with what would have to change."""
+    target = f"{place.target.cmp} {place.target.value} {place.target.unit}"
+    if verdict == "insufficient_data":
+        if failed:
+            return "Not judged: " + "; ".join(f"needs {title}" for title in failed) + "."
+        return f"Not judged: needs {place.min_sample} {metric.raw.sample_unit}, has {sample}."
+    words = {
+        "met": f"The target {target} is met.",
+        "not_met": f"The target {target} is missed.",
+        "inconclusive": f"The target {target} lies within the uncertainty.",
+        "no_data": "No rows in the window, or a zero that nothing shows to be real.",
+        "expired": "The evidence has expired; enter it anew.",
+        "not_applicable": f"Nothing to judge: no {metric.raw.sample_unit} in the window.",
+        "reference": f"Compared with {target}; never counts in a verdict.",
+    }
+    return words[verdict]
+
+
+def _pair(lower: float, upper: float) -> tuple[float, float] | None:
+    return None if np.isnan(lower) or np.isnan(upper) else (float(lower), float(upper))
+
+
+def _level(rank: float) -> Evidence | None:
+    return None if rank < 0 else EVIDENCE_LEVELS[int(rank)]
