@@ -30,8 +30,6 @@ from meterstone.errors import InputError, StorageError
 from meterstone.record import answers, receiver
 from meterstone.record.answers import JSON, PROBLEM, PROTOBUF
 from meterstone.record.bodies import Limits, gunzip
-from meterstone.record.formats import facts_jsonl
-from meterstone.record.model import Incoming
 from meterstone.record.receiver import create_receiver, serve
 
 NDJSON = "application/x-ndjson"
@@ -69,7 +67,7 @@ def as_json(request: ExportTraceServiceRequest) -> bytes:
     tree = json_format.MessageToDict(request, use_integers_for_enums=True)
     for span in tree["resourceSpans"][0]["scopeSpans"][0]["spans"]:
         for name in ("traceId", "spanId"):
-            span[name] = base64.b64decode(span[name]).hex()
+            span[name] = base64.b64decode(span.get(name, "")).hex()
     return json.dumps(tree).encode()
 
 
@@ -148,6 +146,48 @@ def test_an_export_sent_twice_counts_once(home: Home, client: TestClient) -> Non
     until(lambda: home.recorder.backlog() == 0)
     relation = home.warehouse.relation("api_request", None)
     assert home.warehouse.query(f"SELECT count(*) AS n FROM {relation}").to_pylist() == [{"n": 3}]
+
+
+@pytest.mark.parametrize("media_type", [PROTOBUF, JSON])
+def test_spans_that_cannot_be_facts_are_a_partial_success(
+    home: Home, client: TestClient, media_type: str
+) -> None:
+    request = export(4)
+    spans = request.resource_spans[0].scope_spans[0].spans
+    spans[1].start_time_unix_nano = 5  # a clock that was never set
+    spans[2].start_time_unix_nano += 3600 * 10**9
+    spans[2].end_time_unix_nano += 3600 * 10**9
+    spans.add(kind=1)  # no HTTP request: nothing is wrong with it
+    body = request.SerializeToString() if media_type == PROTOBUF else as_json(request)
+    for _ in range(2):
+        answer = client.post("/v1/traces", content=body, headers={"Content-Type": media_type})
+        assert answer.status_code == 200
+        said = ExportTraceServiceResponse()
+        if media_type == PROTOBUF:
+            said.MergeFromString(answer.content)
+        else:
+            json_format.Parse(answer.content, said)
+        assert said.partial_success.rejected_spans == 2
+        assert (
+            "a clock that was never set; set the sender's clock"
+            in said.partial_success.error_message
+        )
+    until(lambda: home.warehouse.count("api_request") == 2)
+    assert len(home.log.quarantined()) == 2
+
+
+def test_under_load_spans_are_not_looked_at_before_the_answer(home: Home, probe: Probe) -> None:
+    client = TestClient(create_receiver(home.recorder))  # without its lifespan: nothing is mapped
+    headers = {"Content-Type": PROTOBUF}
+    request = export(2)
+    request.resource_spans[0].scope_spans[0].spans[0].start_time_unix_nano = 5
+    for n in range(20):
+        request.resource_spans[0].scope_spans[0].scope.name = str(n)
+        answer = client.post("/v1/traces", content=request.SerializeToString(), headers=headers)
+        said = ExportTraceServiceResponse.FromString(answer.content)
+        assert said.HasField("partial_success") == (n <= receiver._KEEPING_UP)
+    assert client.post("/v1/traces", content=b"rubbish", headers=headers).status_code == 400
+    assert home.recorder.map_new().rejected == 20
 
 
 BAD_TRACES = [
@@ -551,16 +591,3 @@ def _answers(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success
     except httpx2.ConnectError:
         return False
-
-
-def test_a_body_is_previewed_as_it_will_be_mapped(probe: Probe) -> None:
-    preview = receiver._Preview(3)
-    incoming = preview.of_facts(lines(probe("a"), b"x"))
-    assert incoming == Incoming(
-        lines(probe("a"), b"x"),
-        "facts_jsonl",
-        facts_jsonl.FORMAT.media_type,
-        "http",
-        "POST /v1/facts",
-    )
-    assert (preview.accepted, preview.rejected) == (1, 1)

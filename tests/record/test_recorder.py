@@ -361,3 +361,40 @@ def test_map_record_needs_no_warehouse(log: LandingLog, facts: Facts) -> None:
     (mapped,) = map_record(log.get(1))
     assert isinstance(mapped, FactBatch)
     assert mapped.table.num_rows == 1
+
+
+def test_facts_handed_over_are_not_mapped_again(
+    home: Home, install: Callable[..., None], probe: Callable[..., dict[str, Any]]
+) -> None:
+    mapped: list[int] = []
+
+    def mapping(record: LandedRecord) -> Iterator[Mapped]:
+        mapped.append(record.seq)
+        yield batch(record, [probe(str(record.seq))])
+
+    install(tiny=mapping)
+    for content in "abc":
+        home.recorder.land(body(content))
+    ready = [part for part in map_record(home.log.get(2)) if isinstance(part, FactBatch)]
+    mapped.clear()
+    home.recorder.hand_over(2, ready)
+    home.recorder.map_new()
+    assert mapped == [1, 3]
+    assert home.warehouse.count("probe") == 3
+    home.recorder.hand_over(2, ready)  # too late: it is mapped
+    home.recorder.map_new()
+    assert home.recorder._ready._rows == 0
+
+
+def test_no_more_facts_are_kept_than_memory_is_meant_for(
+    home: Home, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_READY_ROWS", 3)
+    for pair in ("ab", "cd"):
+        receipt = home.recorder.land(facts(*pair))
+        ready = [
+            part for part in map_record(home.log.get(receipt.seq)) if isinstance(part, FactBatch)
+        ]
+        home.recorder.hand_over(receipt.seq, ready)
+    assert home.recorder._ready._rows == 2
+    assert home.recorder.map_new().appended.new == 4

@@ -63,6 +63,8 @@ TRACES, FACTS = "/v1/traces", "/v1/facts"
 
 _SHUT_AFTER_REFUSAL_S = 10.0
 """How long the receiver says that it is not ready after the disk refused."""
+_KEEPING_UP = 16
+"""Records that may wait to be mapped while exports are still looked at before they are answered."""
 _LAST_ANSWERS_S = 3
 """How long requests may go on after SIGTERM; with the mapper's drain it stays below 10 s."""
 
@@ -113,7 +115,12 @@ class _Receiver:
             await to_thread.run_sync(self._mapper.stop)
 
     async def traces(self, request: Request) -> Response:
-        """OTLP: say how many spans cannot be facts, land all, answer in the request's encoding."""
+        """OTLP: land an export that can be parsed, answer in its encoding.
+
+        The answer counts the spans that cannot be facts, as long as the mapping keeps up. Under
+        load it does not wait for that: mapping many records at once is cheaper, and the quarantine
+        has those spans in any case.
+        """
         media_type = _media_type(request)
         if media_type not in _OTLP:
             raise EncodingError(
@@ -121,7 +128,8 @@ class _Receiver:
             )
         form, check = _OTLP[media_type]
         preview = _Preview(form, TRACES, listed=1)
-        await self._land(request, preview, partial(_traces, preview, check))
+        look = self._backlog <= _KEEPING_UP
+        await self._land(request, preview, partial(_traces, preview, check, look))
         return _export_response(preview, media_type)
 
     async def facts(self, request: Request) -> Response:
@@ -175,7 +183,7 @@ class _Receiver:
             )
             receipt = await self._committed(future)
         self._newest = max(self._newest, receipt.seq)
-        if not preview.rejected:
+        if preview.seen and not preview.rejected:
             self._recorder.hand_over(receipt.seq, preview.batches)
         return receipt
 
@@ -217,6 +225,7 @@ class _Preview:
         self._form = form
         self._path = path
         self._limit = listed
+        self.seen = False
         self.batches: list[FactBatch] = []
         self.rejected = 0
         self.listed: list[Reject] = []
@@ -226,28 +235,35 @@ class _Preview:
         """Rows that are facts, known ones included."""
         return sum(batch.table.num_rows for batch in self.batches)
 
-    def look_at(self, body: bytes) -> Incoming:
+    def incoming(self, body: bytes) -> Incoming:
         """The body, ready to land."""
         form = self._form
-        incoming = Incoming(body, form.name, form.media_type, "http", f"POST {self._path}")
+        return Incoming(body, form.name, form.media_type, "http", f"POST {self._path}")
+
+    def look_at(self, incoming: Incoming) -> None:
+        """Map it."""
+        self.seen = True
         for mapped in map_record(_provisional(incoming)):
             rejects = rejects_in(mapped)
             self.rejected += len(rejects)
             self.listed += rejects[: self._limit - len(self.listed)]
             if isinstance(mapped, FactBatch):
                 self.batches.append(mapped)
-        return incoming
 
 
-def _traces(preview: _Preview, check: Check, body: bytes) -> Incoming:
+def _traces(preview: _Preview, check: Check, look: bool, body: bytes) -> Incoming:
     """A trace export; refused as a whole when it cannot be parsed."""
     check(body)
-    return preview.look_at(body)
+    incoming = preview.incoming(body)
+    if look:
+        preview.look_at(incoming)
+    return incoming
 
 
 def _facts(preview: _Preview, body: bytes) -> Incoming:
     """Lines of facts; refused as a whole when none of them can be one."""
-    incoming = preview.look_at(body)
+    incoming = preview.incoming(body)
+    preview.look_at(incoming)
     if not preview.accepted:
         raise NoUsableLineError(
             f"none of the {preview.rejected} lines can be a fact",
