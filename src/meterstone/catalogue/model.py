@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from meterstone.catalogue.expressions import Formula
+from meterstone.catalogue.formula import Formula
+from meterstone.catalogue.sql import Merge
 
 Kind = Literal[
     "ratio", "mean", "quantile", "sum", "count", "distinct", "growth", "latest", "compare", "score",
@@ -22,6 +23,10 @@ Kind = Literal[
 Better = Literal["higher", "lower", "target"]
 ScopeKind = Literal["network", "franchise", "integration", "endpoint_group"]
 Comparator = Literal[">=", ">", "<", "<=", "==", "at_least", "within", "within_interval"]
+VerdictWord = Literal[
+    "met", "not_met", "inconclusive", "insufficient_data", "no_data", "expired", "not_applicable",
+    "reference",
+]  # fmt: skip
 VerdictOn = Literal["point", "bound", "state", "rule", "reference"]
 Uncertainty = Literal[
     "none", "wilson", "wilson_fpc", "bootstrap", "cluster_bootstrap", "block_bootstrap",
@@ -30,6 +35,10 @@ Uncertainty = Literal[
 ]  # fmt: skip
 EvidenceLevel = Literal["measured", "reported", "attested", "modelled"]
 Cadence = Literal["realtime", "day", "week", "month", "quarter", "year"]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+RULE_KINDS = ("threshold", "milestone", "cadence", "trend")
+"""Kinds that are computed from the published results of other metrics."""
 
 
 class _Raw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,10 +73,10 @@ class RawScope(_Raw, frozen=True, kw_only=True):
 
 
 class RawMaterialize(_Raw, frozen=True, kw_only=True):
-    """What is kept of a relation by UTC day: its dimensions, and its measures with how each merges."""
+    """What is kept of a relation by UTC day: dimensions, and measures with how each merges."""
 
     dimensions: list[str] = []
-    measures: dict[str, Literal["sum", "min", "max"]]
+    measures: dict[str, Merge]
 
 
 class RawRelation(_Raw, frozen=True, kw_only=True):
@@ -90,7 +99,7 @@ class RawTerm(_Raw, frozen=True, kw_only=True):
 
     agg: str | None = None
     quantile_of: str | None = None
-    q: float | None = None
+    q: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     weight: str | None = None
     where: str | None = None
     source: str | None = msgspec.field(name="from", default=None)
@@ -115,9 +124,45 @@ class RawLevel(_Raw, frozen=True, kw_only=True):
 class Hold(_Raw, frozen=True, kw_only=True):
     """A rule must hold on ``periods`` units, in a row where ``consecutive``."""
 
-    periods: int
+    periods: Annotated[int, msgspec.Meta(ge=1)]
     unit: Literal["day", "month", "quarter"] = "day"
     consecutive: bool = True
+
+
+class RawRule(_Raw, frozen=True, kw_only=True):
+    """The grammar of ``rule:``. A rule is about one subject: other rules (``all``, ``any``), a
+    group of refs, a metric, rows of a fact, or an amount that the definition names."""
+
+    all: list[RawRule] | None = None
+    any: list[RawRule] | None = None
+    group: str | None = None
+    metric: str | None = None
+    fact: str | None = None
+    share: str | None = None
+    sum: str | None = None
+    count: str | None = None
+    distinct: str | None = None
+    term: str | None = None
+    hold: Hold | None = None
+    verdict: VerdictWord | None = None
+    strict: bool = False
+    strict_except_100: bool = False
+    no_regression: bool = False
+    excluding: list[str] = msgspec.field(name="except", default=[])
+    at: dict[ScopeKind, str] = {}
+    period: str | None = None
+    field: str | None = None
+    change: str | None = None
+    test: str | None = None
+    where: str | None = None
+    per: str | None = None
+    cmp: Comparator | None = None
+    value: float | bool | str | list[float] | None = None
+
+
+RULE_SUBJECTS = (
+    "all", "any", "group", "metric", "fact", "share", "sum", "count", "distinct", "term",
+)  # fmt: skip
 
 
 class Schedule(_Raw, frozen=True, kw_only=True):
@@ -127,12 +172,13 @@ class Schedule(_Raw, frozen=True, kw_only=True):
     report: str
     every: str
     due_within: str | None = None
-    share_of_minutes: float | None = None
+    share_of_minutes: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
     excluding: list[str] = msgspec.field(name="except", default=[])
 
 
 class RawMetric(_Raw, frozen=True, kw_only=True):
-    """A full entry of a catalogue."""
+    """A full entry of a catalogue. ``facts`` are the facts that the definition names, where its
+    terms read other ones as well (for a gate, for a schedule)."""
 
     ref: str
     literal: str | None = None
@@ -148,7 +194,7 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     definition: str
     evidence: EvidenceLevel = "measured"
     cadence: Cadence = "day"
-    min_sample: int = 0
+    min_sample: Count = 0
     sample_unit: str = "rows"
     uncertainty: Uncertainty = "none"
     verdict_on: VerdictOn = "point"
@@ -158,7 +204,7 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     value: str | None = None
     numerator: str | None = None
     denominator: str | None = None
-    q: float | None = None
+    q: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     sample: str | None = None
     heartbeat: str | None = None
     empty: Literal["no_data", "not_applicable", "zero"] = "no_data"
@@ -172,6 +218,7 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     rule: dict[str, Any] | None = None
     schedule: list[Schedule] = []
     hook: str | None = None
+    facts: list[str] = []
 
 
 class RawPlace(_Raw, frozen=True, kw_only=True):
@@ -182,7 +229,7 @@ class RawPlace(_Raw, frozen=True, kw_only=True):
     same_as: str
     target: Target
     at: dict[ScopeKind, str] = {}
-    min_sample: int | None = None
+    min_sample: Count | None = None
     note: str | None = None
 
 
@@ -205,9 +252,29 @@ class RawHoldGate(_Raw, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class RawPart(_Raw, frozen=True, kw_only=True):
+    """A file of a catalogue; each entry is read by itself, so that one error hides no other."""
+
+    system: str = ""
+    note: str | None = None
+    relations: dict[str, Any] | None = None
+    metrics: list[Any] | None = None
+    gates: list[Any] | None = None
+
+
+class RawHead(RawPart, frozen=True, kw_only=True):
+    """The first file of a catalogue: it may have a name, extend the framework and list parts."""
+
+    name: str | None = None
+    version: str | int | float | None = None
+    time_zone: str | None = None
+    extends: Literal["framework"] | None = None
+    files: list[str] = []
+
+
 @dataclass(frozen=True, slots=True)
 class FactShape:
-    """What the catalogue needs to know of a fact: columns with their types, time, rollup columns."""
+    """What the catalogue needs to know of a fact: columns with their types, time, rollup."""
 
     columns: Mapping[str, str]
     event_time: str
@@ -225,7 +292,12 @@ class ScopeRule:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A checked relation. ``reads`` maps each fact to how long a row of it matters (None: for ever)."""
+    """A checked relation.
+
+    ``reads`` maps each fact to how long a row of it matters (None: for ever). ``columns`` are those
+    of its rows, ``readable`` the ones that a term may read: of a relation that is stored by day
+    only what is stored.
+    """
 
     name: str
     desc: str
@@ -238,6 +310,7 @@ class Relation:
     reads: Mapping[str, timedelta | None]
     materialize: RawMaterialize | None
     columns: frozenset[str]
+    readable: frozenset[str]
     uses: tuple[str, ...]
     place: str
 
@@ -261,12 +334,12 @@ class Term:
     window: str
     shift: str | None
     mergeable: bool
-    merge: Literal["sum", "min", "max"] = "sum"
+    merge: Merge = "sum"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A ref of the framework with its own target; the defining ref of a metric is its first place."""
+    """A ref of the framework with its own target; a metric's defining ref is its first place."""
 
     ref: str
     literal: str | None
@@ -294,7 +367,11 @@ class GateCondition:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A checked metric: what to compute, where it is judged, and how sure the answer is."""
+    """A checked metric: what to compute, where it is judged, and how sure the answer is.
+
+    ``facts`` are all that are read to compute it, ``named_facts`` those of its definition: without
+    the ones that only show that a zero is a zero (heartbeat).
+    """
 
     raw: RawMetric
     place: str
@@ -311,6 +388,7 @@ class Metric:
     shown: Mapping[str, Formula]
     places: tuple[Place, ...]
     facts: tuple[str, ...]
+    named_facts: tuple[str, ...]
 
     @property
     def id(self) -> str:
@@ -339,7 +417,9 @@ class Catalogue:
     def by_ref(self) -> dict[str, tuple[Metric, Place]]:
         """Every ref of the framework with its metric and place, in the order of the files."""
         found = {
-            place.ref: (metric, place) for metric in self.metrics.values() for place in metric.places
+            place.ref: (metric, place)
+            for metric in self.metrics.values()
+            for place in metric.places
         }
         return {ref: found[ref] for ref in self.order}
 

@@ -20,8 +20,12 @@ BEGINNING = datetime(1990, 1, 1, tzinfo=UTC)
 """Where ``all time`` starts; nothing earlier is ever recorded."""
 
 _FIXED = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_TRAILING = re.compile(r"(?:trailing|last) (\d+) (?:closed )?(minute|hour|day|week|month)s?")
+_TRAILING = re.compile(r"(?:trailing|last) (\d{1,9}) (?:closed )?(minute|hour|day|week|month)s?")
 _CALENDAR = re.compile(r"(?:closed )?calendar (day|week|month|quarter|year)")
+
+_MONTH = 31 * 86400
+CENTURY = 36_525 * 86400
+"""A window is at most so many seconds long; a longer one is a slip."""
 
 FORMS = (
     "instant",
@@ -98,7 +102,10 @@ def parse_window(text: str) -> Window:
     if text == "all time":
         return Window("all")
     if match := _TRAILING.fullmatch(text):
-        return Window("trailing", match[2], int(match[1]))  # type: ignore[arg-type]  # by the regex
+        count = int(match[1])
+        if not 0 < count * (_FIXED | {"month": _MONTH})[match[2]] <= CENTURY:
+            raise ValueError(f"window {text!r} is empty or longer than a century")
+        return Window("trailing", match[2], count)  # type: ignore[arg-type]  # by the regex
     if match := _CALENDAR.fullmatch(text):
         return Window("calendar", match[1])  # type: ignore[arg-type]  # by the regex
     raise ValueError(f"unknown window {text!r}")
@@ -119,7 +126,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DURATION = re.compile(r"P(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,8})S)?)?")
 
 
 def parse_duration(text: str) -> timedelta:

@@ -1,0 +1,155 @@
+"""Checks what speaks of other metrics by ref or id: gates over time, schedules, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import get_args
+
+from meterstone.catalogue.convert import convert
+from meterstone.catalogue.model import (
+    RULE_SUBJECTS,
+    Cadence,
+    RawHoldGate,
+    RawMetric,
+    RawRule,
+    Relation,
+    Schedule,
+)
+from meterstone.catalogue.problems import Problems
+from meterstone.catalogue.reading import Sources
+from meterstone.catalogue.source import Position
+from meterstone.catalogue.sql import check_columns, parse_value
+from meterstone.catalogue.windows import parse_duration
+from meterstone.errors import suggest
+
+
+class GroupChecker:
+    """Checks that every group, ref, id and fact that a definition speaks of is there.
+
+    Args:
+        refs: all refs.
+        ids: all ids of metrics.
+        relations: all relations, of which rules may read those of facts.
+        problems: takes every error.
+    """
+
+    def __init__(
+        self,
+        refs: Iterable[str],
+        ids: Iterable[str],
+        relations: Mapping[str, Relation],
+        problems: Problems,
+    ) -> None:
+        self._refs = list(refs)
+        self._ids = list(ids)
+        self._facts = {name: r for name, r in relations.items() if r.place == "facts"}
+        self._problems = problems
+
+    def check(self, sources: Sources) -> None:
+        """Check gates, schedules and rules."""
+        for gate in sources.gates.values():
+            self._check_gate(gate.raw, gate.at)
+        for metric in sources.metrics.values():
+            self._check_metric(metric.raw, metric.at)
+
+    def _check_gate(self, raw: RawHoldGate, at: Position) -> None:
+        if isinstance(raw.group, str):
+            self._check_group(raw.group, at / "group")
+        elif not raw.group:
+            self._problems.add((at / "group").error("the group is empty", "add a ref"))
+        else:
+            for index, group in enumerate(raw.group):
+                self._check_group(group, at / "group" / index)
+        for index, group in enumerate(raw.excluding):
+            self._check_group(group, at / "except" / index)
+
+    def _check_metric(self, raw: RawMetric, at: Position) -> None:
+        for index, schedule in enumerate(raw.schedule):
+            self._check_schedule(schedule, at / "schedule" / index)
+        if raw.rule is not None:
+            with self._problems.caught():
+                self._check_rule(convert(raw.rule, RawRule, at / "rule"), at / "rule")
+
+    def _check_schedule(self, raw: Schedule, at: Position) -> None:
+        self._check_group(raw.group, at / "group")
+        self._check_refs(raw.excluding, at / "except")
+        with self._problems.caught():
+            _check_every(raw.every, at / "every")
+        with self._problems.caught():
+            if raw.due_within is not None:
+                _check_duration(raw.due_within, at / "due_within")
+
+    def _check_rule(self, raw: RawRule, at: Position) -> None:
+        subjects = [key for key in RULE_SUBJECTS if getattr(raw, key) is not None]
+        if len(subjects) != 1:
+            raise at.error(
+                f"a rule is about one subject, not {', '.join(subjects) or 'none'}",
+                f"write one of: {', '.join(RULE_SUBJECTS)}",
+            )
+        for key in ("all", "any"):
+            for index, part in enumerate(getattr(raw, key) or []):
+                with self._problems.caught():
+                    self._check_rule(part, at / key / index)
+        _check_comparison(raw, at)
+        self._check_subject(raw, at)
+
+    def _check_subject(self, raw: RawRule, at: Position) -> None:
+        if raw.group is not None:
+            self._check_group(raw.group, at / "group")
+            self._check_refs(raw.excluding, at / "except")
+        if raw.metric is not None and raw.metric not in self._ids:
+            raise (at / "metric").error(
+                f"unknown metric {raw.metric!r}", suggest(raw.metric, self._ids)
+            )
+        if raw.fact is not None:
+            self._check_fact(raw.fact, raw.where, at)
+
+    def _check_fact(self, fact: str, where: str | None, at: Position) -> None:
+        if fact not in self._facts:
+            raise (at / "fact").error(f"unknown fact {fact!r}", suggest(fact, list(self._facts)))
+        if where is not None:
+            with (at / "where").reading_text():
+                check_columns(parse_value(where), fact, self._facts[fact].readable)
+
+    def _check_group(self, group: str, at: Position) -> None:
+        if not any(ref == group or ref.startswith(group + ".") for ref in self._refs):
+            error = at.error(
+                f"no ref of the catalogue lies under {group!r}", suggest(group, self._groups())
+            )
+            self._problems.add(error)
+
+    def _groups(self) -> list[str]:
+        """Every prefix of a ref and the ref itself, the short ones first."""
+        parts = [ref.split(".") for ref in self._refs]
+        sizes = range(1, max(map(len, parts), default=0) + 1)
+        return list(dict.fromkeys(".".join(p[:n]) for n in sizes for p in parts))
+
+    def _check_refs(self, refs: list[str], at: Position) -> None:
+        for index, ref in enumerate(refs):
+            if ref not in self._refs:
+                error = (at / index).error(f"unknown ref {ref!r}", suggest(ref, self._refs))
+                self._problems.add(error)
+
+
+def _check_comparison(raw: RawRule, at: Position) -> None:
+    if (raw.cmp is None) != (raw.value is None):
+        raise at.error("`cmp` and `value` come together", "write both, as {cmp: '>=', value: 1}")
+    if raw.metric is not None and raw.cmp is None and raw.verdict is None:
+        raise at.error(
+            "nothing is asked of the metric", "add `verdict: met`, or `cmp:` and `value:`"
+        )
+
+
+def _check_every(text: str, at: Position) -> None:
+    if text not in get_args(Cadence):
+        _check_duration(text, at)
+
+
+def _check_duration(text: str, at: Position) -> None:
+    mend = "write day, week, month, quarter, PT8H or P10D"
+    try:
+        length = parse_duration(text)
+    except ValueError:
+        raise at.error(f"unknown duration {text!r}", mend) from None
+    if not length:
+        raise at.error(f"{text!r} has no length", mend)

@@ -1,0 +1,337 @@
+"""Resolves relations: each fact is one by itself, the written ones build on them and each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
+
+from meterstone.catalogue.model import (
+    FactShape,
+    RawMaterialize,
+    RawRelation,
+    RawScope,
+    Relation,
+    ScopeRule,
+)
+from meterstone.catalogue.problems import Problems
+from meterstone.catalogue.reading import Written
+from meterstone.catalogue.source import Position
+from meterstone.catalogue.sql import (
+    Query,
+    check_columns,
+    columns_of_query,
+    parse_query,
+    parse_value,
+)
+from meterstone.catalogue.windows import parse_duration
+from meterstone.errors import suggest
+
+ROLLUP_MEASURES = ("requests", "timed_requests", "value_total")
+"""Columns of a rollup relation beside its dimensions: weight, weight of rows with a value, and the
+sum of value × weight."""
+
+ORIGIN = ("newest", "evidence_rank")
+"""Columns that say how fresh and how strong the rows are; facts have them, relations may."""
+
+PARAMETERS: Mapping[str, frozenset[str]] = {
+    "moment": frozenset({"i", "at", "opens", "closes"}),
+    "instant": frozenset({"at"}),
+}
+"""Tables that hold the moments measured, and the instants of the range asked for."""
+
+_SCOPE_COLUMNS: Mapping[str, str | None] = {
+    "network": None,
+    "franchise": "franchise_id",
+    "integration": "integration",
+    "endpoint_group": "endpoint_group",
+}
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What is common to the two kinds of written relations."""
+
+    columns: list[str]
+    time: str
+    reads: dict[str, timedelta | None]
+    uses: tuple[str, ...] = ()
+    sql: str | None = None
+    hidden: frozenset[str] = frozenset()
+
+
+def resolve_relations(
+    written: Mapping[str, Written[RawRelation]], shapes: Mapping[str, FactShape]
+) -> dict[str, Relation]:
+    """All relations by name, those of the facts first.
+
+    Raises:
+        CatalogueError: every relation that is wrong by itself; of those that build on a wrong one
+            nothing is said.
+    """
+    problems = Problems()
+    resolver = _Resolver(written, shapes, problems)
+    relations = resolver.resolve()
+    problems.raise_any()
+    return relations
+
+
+class _Resolver:
+    """Resolves relations in the order in which they read each other."""
+
+    def __init__(
+        self,
+        written: Mapping[str, Written[RawRelation]],
+        shapes: Mapping[str, FactShape],
+        problems: Problems,
+    ) -> None:
+        self._written = written
+        self._shapes = shapes
+        self._problems = problems
+        #: Relations with a sound form; None for a rollup.
+        self._queries: dict[str, Query | None] = {}
+        self._done = {name: _fact_relation(name, shape) for name, shape in shapes.items()}
+
+    def resolve(self) -> dict[str, Relation]:
+        for name, entry in self._written.items():
+            with self._problems.caught():
+                self._check_form(name, entry.raw, entry.at)
+                self._queries[name] = None if entry.raw.rollup else self._query(name)
+        with self._problems.caught():
+            for name in self._in_order():
+                if self._is_sound(name):
+                    with self._problems.caught():
+                        self._done[name] = self._build(name)
+        return self._done
+
+    def _check_form(self, name: str, raw: RawRelation, at: Position) -> None:
+        if name in self._shapes or name in PARAMETERS:
+            raise at.error(f"{name!r} is the name of a fact or parameter", "choose another name")
+        if not (name.isidentifier() and name.isascii()):
+            raise at.error(f"{name!r} is no name", "write letters, digits and _ only")
+        given = [key for key in ("sql", "same_sql_as", "rollup") if getattr(raw, key) is not None]
+        if len(given) != 1:
+            raise at.error(
+                f"relation {name!r} has {' and '.join(given) or 'neither sql nor rollup'}",
+                "write one of `sql: |`, `same_sql_as:` and `rollup:`",
+            )
+        _check_keys(raw, at)
+
+    def _query(self, name: str) -> Query:
+        raw, at = self._sql_of(name, [name])
+        with at.reading_text():
+            return parse_query(raw)
+
+    def _sql_of(self, name: str, trail: list[str]) -> tuple[str, Position]:
+        """The SQL of a relation, its own or that of another one, and where it is written."""
+        raw, at = self._written[name].raw, self._written[name].at
+        if raw.sql is not None:
+            return raw.sql, at / "sql"
+        other, at = raw.same_sql_as or "", at / "same_sql_as"
+        if other in trail:
+            raise at.error(
+                f"relations take each other's SQL: {' → '.join([*trail, other])}",
+                "write `sql:` in one of them",
+            )
+        if other not in self._written or self._written[other].raw.rollup:
+            with_sql = [name for name, w in self._written.items() if not w.raw.rollup]
+            raise at.error(f"no relation {other!r} with sql", suggest(other, with_sql))
+        return self._sql_of(other, [*trail, other])
+
+    def _in_order(self) -> list[str]:
+        graph = {name: self._own_tables(name) for name in self._queries}
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            cycle = list(reversed(error.args[1]))
+            raise self._written[cycle[0]].at.error(
+                f"relations read each other: {' → '.join(cycle)}",
+                "let one of them read facts instead",
+            ) from None
+
+    def _own_tables(self, name: str) -> list[str]:
+        """Written relations that a relation reads."""
+        query = self._queries[name]
+        return [table for table in query.tables if table in self._written] if query else []
+
+    def _is_sound(self, name: str) -> bool:
+        return name in self._queries and all(t in self._done for t in self._own_tables(name))
+
+    def _build(self, name: str) -> Relation:
+        raw, at = self._written[name].raw, self._written[name].at
+        query = self._queries[name]
+        shape = self._from_sql(name, query, raw, at) if query else self._from_rollup(raw, at)
+        if shape.time not in shape.columns:
+            raise (at / "time").error(
+                f"relation {name!r} has no column {shape.time!r}",
+                suggest(shape.time, shape.columns),
+            )
+        stored = _stored_columns(raw.materialize, shape, name, at / "materialize")
+        readable = (stored or frozenset(shape.columns)) - shape.hidden
+        scopes = _scopes({str(kind): rule for kind, rule in raw.scopes.items()}, shape.columns)
+        _check_scopes(scopes, name, readable, at / "scopes")
+        _check_fragment(raw.where, name, readable, at / "where")
+        return Relation(
+            name=name,
+            desc=raw.desc,
+            sql=shape.sql,
+            rollup=raw.rollup,
+            where=raw.where,
+            time=shape.time,
+            over=raw.over,
+            scopes=scopes,
+            reads=shape.reads,
+            materialize=raw.materialize,
+            columns=frozenset(shape.columns),
+            readable=readable,
+            uses=shape.uses,
+            place=str(at),
+        )
+
+    def _from_rollup(self, raw: RawRelation, at: Position) -> _Shape:
+        fact = raw.rollup or ""
+        if fact not in self._shapes:
+            raise (at / "rollup").error(f"unknown fact {fact!r}", suggest(fact, list(self._shapes)))
+        shape = self._shapes[fact]
+        if not shape.rollup_dimensions:
+            with_rollup = [name for name, s in self._shapes.items() if s.rollup_dimensions]
+            raise (at / "rollup").error(
+                f"fact {fact} has no rollup", f"write `sql:`; facts with one: {with_rollup}"
+            )
+        columns = [*shape.rollup_dimensions, *ROLLUP_MEASURES, *ORIGIN, "at", shape.rollup_value]
+        hidden = frozenset({shape.rollup_value})
+        return _Shape(columns, "at", {fact: _ONE_DAY}, hidden=hidden)
+
+    def _from_sql(self, name: str, query: Query, raw: RawRelation, at: Position) -> _Shape:
+        text_at = self._sql_of(name, [name])[1]
+        self._check_parameters(query, raw, at)
+        known = {**{n: r.readable for n, r in self._done.items()}, **PARAMETERS}
+        with text_at.reading_text():
+            columns = columns_of_query(query, known)
+        time = raw.time or ("i" if raw.over == "moment" and "i" in columns else "at")
+        return _Shape(
+            columns, time, self._reads(query, raw, at / "reads"), query.tables, query.text
+        )
+
+    def _check_parameters(self, query: Query, raw: RawRelation, at: Position) -> None:
+        """Moments are known only to a relation over moments, instants also to one over minutes."""
+        if raw.over == "moment":
+            return
+        moments = [t for t in query.tables if t == "moment" or self._over(t) == "moment"]
+        if moments:
+            raise at.error(
+                f"{moments[0]!r} is there only for the moments measured", "write `over: moment`"
+            )
+        if raw.over == "rows" and "instant" in query.tables:
+            raise at.error(
+                "'instant' is there only for minutes and moments", "write `over: minute`"
+            )
+
+    def _over(self, name: str) -> str:
+        return self._done[name].over if name in self._done else "rows"
+
+    def _reads(self, query: Query, raw: RawRelation, at: Position) -> dict[str, timedelta | None]:
+        reads: dict[str, timedelta | None] = {}
+        for name in query.tables:
+            relation = self._done.get(name)
+            for fact, reach in relation.reads.items() if relation else ():
+                reads[fact] = _longer(reads.get(fact, timedelta(0)), reach)
+        for fact, text in raw.reads.items():
+            if fact not in reads:
+                raise (at / fact).error(
+                    f"the relation does not read {fact!r}", suggest(fact, list(reads))
+                )
+            reads[fact] = _reach(text, at / fact)
+        return reads
+
+
+def _fact_relation(name: str, shape: FactShape) -> Relation:
+    columns = frozenset({*shape.columns, *ORIGIN, "_seq", "_item"})
+    return Relation(
+        name=name,
+        desc=f"rows of fact {name}",
+        sql=None,
+        rollup=None,
+        where=None,
+        time=shape.event_time,
+        over="rows",
+        scopes=_scopes({}, columns),
+        reads={name: _ONE_DAY},
+        materialize=None,
+        columns=columns,
+        readable=columns,
+        uses=(),
+        place="facts",
+    )
+
+
+def _check_keys(raw: RawRelation, at: Position) -> None:
+    """Keys that would be ignored where they stand are refused."""
+    if raw.rollup is None and raw.where is not None:
+        raise (at / "where").error("`where` belongs to a rollup", "write it into the SQL")
+    for key in ("time", "reads", "materialize"):
+        if raw.rollup is not None and getattr(raw, key):
+            raise (at / key).error(f"a rollup has no `{key}`", "remove it, or write `sql:`")
+    if raw.rollup is not None and raw.over != "rows":
+        raise (at / "over").error("a rollup is over rows", "remove `over:`, or write `sql:`")
+    if raw.materialize and raw.over == "moment":
+        raise (at / "materialize").error(
+            "a relation over moments cannot be stored by day", "remove it, or write `over: minute`"
+        )
+
+
+def _stored_columns(
+    materialize: RawMaterialize | None, shape: _Shape, name: str, at: Position
+) -> frozenset[str]:
+    if materialize is None:
+        return frozenset()
+    for key in ("dimensions", "measures"):
+        for column in getattr(materialize, key):
+            if column not in shape.columns:
+                raise (at / key).error(
+                    f"relation {name!r} has no column {column!r}", suggest(column, shape.columns)
+                )
+    return frozenset({*materialize.dimensions, *materialize.measures, *ORIGIN, shape.time})
+
+
+def _scopes(
+    written: Mapping[str, RawScope], columns: list[str] | frozenset[str]
+) -> dict[str, ScopeRule]:
+    """The scopes as written, else the usual ones that the columns allow."""
+    return {kind: ScopeRule(rule.key, rule.where) for kind, rule in written.items()} or {
+        kind: ScopeRule(column, None)
+        for kind, column in _SCOPE_COLUMNS.items()
+        if column is None or column in columns
+    }
+
+
+def _check_scopes(
+    scopes: Mapping[str, ScopeRule], name: str, readable: frozenset[str], at: Position
+) -> None:
+    for kind, rule in scopes.items():
+        _check_fragment(rule.where, name, readable, at / kind / "where")
+        if rule.key and rule.key not in readable:
+            raise (at / kind / "key").error(
+                f"relation {name!r} has no column {rule.key!r}", suggest(rule.key, list(readable))
+            )
+
+
+def _check_fragment(text: str | None, name: str, columns: frozenset[str], at: Position) -> None:
+    if text is not None:
+        with at.reading_text():
+            check_columns(parse_value(text), f"relation {name!r}", columns)
+
+
+def _reach(text: str, at: Position) -> timedelta | None:
+    if text == "for ever":
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise at.error(str(error), "write P1D, or `for ever`") from None
+
+
+def _longer(a: timedelta | None, b: timedelta | None) -> timedelta | None:
+    return None if a is None or b is None else max(a, b)
