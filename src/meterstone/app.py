@@ -11,18 +11,32 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
-from meterstone.errors import HomeInUse, StorageError
+from meterstone.errors import HomeInUse, InputError, StorageError
 from meterstone.facts import vocabulary
+from meterstone.measure.explain import Explanation, explain
+from meterstone.measure.history import day_end
+from meterstone.measure.publish import publication
+from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
+from meterstone.measure.service import Measuring, Subject, measure
 from meterstone.record.log import LandingLog
+from meterstone.record.model import Incoming
 from meterstone.record.recorder import Mapping, Recorder
+from meterstone.scorecard import About, Lineage, Scorecard, Verification, build
+from meterstone.scorecard import signing_key, trusted_keys, verify_document
+from meterstone.scorecard.sign import SigningKey, sign
+from meterstone.scorecard.verify import Request
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -77,6 +91,132 @@ class Home:
         """Maps the log into the warehouse."""
         return Recorder(self.log, self.warehouse)
 
+    @property
+    def subject(self) -> Subject:
+        """Facts and definitions of this home, ready to be measured."""
+        return Subject(self.warehouse, vocabulary(), self.catalogue)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The reporting time zone."""
+        return ZoneInfo(self.catalogue.time_zone)
+
+    def measure(self, at: datetime, known_at: datetime | None = None) -> Measurement:
+        """All results and gates at a moment, as known at one (None: now)."""
+        self.recorder.map_new()
+        return measure(self.subject, at, known_at)
+
+    def explain(
+        self, metric: str, scope: Scope, at: datetime, known_at: datetime | None = None
+    ) -> Explanation:
+        """Where one number comes from."""
+        self.recorder.map_new()
+        return explain(self.subject, metric, scope, at, known_at)
+
+    def scorecard(
+        self, scope: Scope, day: date, known_at: datetime | None = None
+    ) -> dict[str, Any]:
+        """The signed scorecard of a scope and a day, as known at a moment (None: now)."""
+        self.recorder.map_new()
+        known = known_at or datetime.now(UTC)
+        return sign(self._scorecard(scope, day, known, stored=known_at is None), self.signing_key)
+
+    def recompute(self, request: Request) -> dict[str, Any]:
+        """A scorecard computed again as known then, unsigned."""
+        self.recorder.map_new()
+        card = self._scorecard(request.scope, request.day, request.known_at, stored=False)
+        return card.as_dict()
+
+    def _scorecard(
+        self, scope: Scope, day: date, known_at: datetime, *, stored: bool
+    ) -> Scorecard:
+        measuring = Measuring(
+            self.subject, day_end(day, self.zone), None if stored else known_at
+        )
+        measurement = replace(measuring.measurement(), known_at=known_at)
+        mine = [result for result in measurement.metrics if result.scope == scope]
+        seq, digest = self.log.digest(known_at)
+        reconstructed = scope.kind == "network" and any(g.reconstructed for g in measurement.gates)
+        return build(
+            measurement,
+            scope=scope,
+            day=day,
+            time_zone=self.catalogue.time_zone,
+            catalogue_name=self.catalogue.name,
+            catalogue_version=self.catalogue.version,
+            highest_seq=seq,
+            input_digest=digest,
+            labels=["real", "reconstructed"] if reconstructed else ["real"],
+            about=self._about(mine, measuring.runs(day, mine)),
+            maintenance=[window.as_dict() for window in measuring.maintenance()],
+        )
+
+    def _about(self, results: Sequence[MetricResult], runs: dict[str, int]) -> dict[str, About]:
+        return {
+            result.id: About(
+                title=self.catalogue.metrics[result.id].raw.title,
+                sample_unit=self.catalogue.metrics[result.id].raw.sample_unit,
+                run=runs.get(result.id),
+                lineage=tuple(
+                    Lineage(fact=fact, from_=rfc3339(result.window[0]), to=rfc3339(result.window[1]))
+                    for fact in self.catalogue.metrics[result.id].facts
+                ),
+            )
+            for result in results
+        }
+
+    @cached_property
+    def signing_key(self) -> SigningKey:
+        """The key that signs scorecards of this home; made at first use."""
+        return signing_key(self.path)
+
+    def verify(self, document: bytes, *, recompute: bool) -> Verification:
+        """Whether a scorecard is as it was signed, and (with ``recompute``) is computed alike."""
+        self.signing_key  # noqa: B018  # a home trusts its own key, which may not exist yet
+        return verify_document(
+            document, trusted_keys(self.path), self.recompute if recompute else None
+        )
+
+    def publish(self, day: date, report: str = "daily") -> Mapping:
+        """Put the results of a day on record as ``metric_result`` facts; unchanged ones are not
+        written again."""
+        measurement = self.measure(day_end(day, self.zone))
+        body = publication(self.warehouse, measurement, report, datetime.now(UTC))
+        if body:
+            self.recorder.land(_own_facts(body, f"publication {report} {day}"))
+        return self.recorder.map_new()
+
+    def approve_maintenance(
+        self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str
+    ) -> Mapping:
+        """Put an approved maintenance window on record, as an attestation.
+
+        Raises:
+            InputError: it ends before it starts, or started already.
+        """
+        now = datetime.now(UTC)
+        if end <= start or start <= now:
+            raise InputError(
+                "a maintenance window is approved before it starts, and ends after it starts",
+                place=f"{rfc3339(start)} to {rfc3339(end)}",
+                mend="give a start in the future (--from) and a later end (--to)",
+            )
+        claim = f"maintenance_window:{scope}:{rfc3339(start)}/{rfc3339(end)}"
+        row = {
+            "fact": "attestation",
+            "attestation_id": claim,
+            "claim_key": claim,
+            "attested_at": rfc3339(now),
+            "statement": reason,
+            "source": "attestation",
+            "entered_by": person,
+            "entered_role": role,
+            "evidence_uri": "meterstone:maintenance",
+            "expires_at": rfc3339(end),
+        }
+        self.recorder.land(_own_facts(json.dumps(row).encode() + b"\n", "maintenance window"))
+        return self.recorder.map_new()
+
     def rebuild(self, on_progress: Callable[[Mapping], None] = lambda _: None) -> Mapping:
         """Make the warehouse anew from the landing log."""
         self._close_warehouse()
@@ -126,3 +266,13 @@ def _lock(home: Path) -> IO[str]:
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
+
+
+def _own_facts(body: bytes, name: str) -> Incoming:
+    return Incoming(
+        body=body,
+        format="facts_jsonl",
+        media_type="application/x-ndjson",
+        source="hub",
+        name=name,
+    )

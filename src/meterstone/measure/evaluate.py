@@ -50,6 +50,7 @@ class Column:
     newest: Array
     evidence: Array
     verdicts: list[Array]
+    terms: Mapping[str, Array] = field(default_factory=dict)
     shown: Mapping[str, Array] = field(default_factory=dict)
     failed_gates: Mapping[str, Array] = field(default_factory=dict)
 
@@ -275,6 +276,7 @@ class _Cell:
             newest=self._combined("newest", np.nan, np.fmax),
             evidence=self._combined("evidence", -1.0, np.fmax),
             verdicts=[judge(metric, place, judged) for place in metric.places],
+            terms=self._terms,
             shown={name: np.asarray(f(self._terms)) for name, f in metric.shown.items()},
             failed_gates=gates,
         )

@@ -1,15 +1,16 @@
 """One scan: all terms over the same relation, window and kind of scope, for many moments at once.
 
-Mergeable terms are read by buckets of a day (24 h back from the moments) and merged in numpy, in
-the order of the buckets, so that a window has the same digits however many moments share the scan.
-Other terms are read by joining the rows to the moments.
+Mergeable terms are read by buckets of 24 h back from the end of each window and merged in numpy, in
+the order of the buckets, so that a window has the same digits however many moments share the scan:
+windows that end at the same time of day share their buckets, the others are joined to the rows.
+Terms that cannot be merged are read by joining the rows to the moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,11 @@ from meterstone.warehouse.base import Warehouse
 Array = NDArray[Any]
 
 _DAY = 86400
+_US = 1_000_000
+_DAY_US = _DAY * _US
 _FAR = np.inf
+_MOST_GROUPS = 4
+"""Up to so many times of day at which windows end are scanned one by one; more share a join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class ScanResult:
         expires: earliest expiry among the rows in epoch seconds, +inf without one.
         blocks: per term the values by day, shape (days, keys), for resampling whole days.
         spans: per moment the slice of ``blocks`` that its window covers.
+        zeros: names of terms that are zero, and not unknown, where no row was read.
     """
 
     keys: list[str]
@@ -60,6 +66,7 @@ class ScanResult:
     expires: Array = field(default_factory=lambda: np.zeros((0, 0)))
     blocks: dict[str, Array] = field(default_factory=dict)
     spans: list[slice] = field(default_factory=list)
+    zeros: set[str] = field(default_factory=set)
 
 
 def run_scan(
@@ -77,25 +84,88 @@ def run_scan(
         stored_level: the finest grain at which the window edges of all moments fall, where stored
             rollups may be read; None to read rows.
     """
-    rule = relation.scopes.get(scope)  # type: ignore[call-overload]  # any string may ask
-    if rule is None:
+    if scope not in relation.scopes:
         return None
-    reader = _Reader(warehouse, compiler, relation, scope, moments, stored_level)
-    plain = {n: t for n, t in terms.items() if t.agg and t.mergeable}
-    joined = {n: t for n, t in terms.items() if t.agg and not t.mergeable}
+    results, groups = [], _groups(relation, moments)
+    for group in groups:
+        part = [replace(moments[i], index=n) for n, i in enumerate(group)]
+        reader = _Reader(warehouse, compiler, relation, scope, part, stored_level)
+        results.append(_scan_group(reader, relation, terms, len(part)))
+    return results[0] if len(groups) == 1 else _join_groups(results, groups, len(moments))
+
+
+def _groups(relation: Relation, moments: Sequence[Moment]) -> list[list[int]]:
+    """Moments that are scanned together: those whose windows end at the same time of day, or where
+    there are many, at the same second of a minute (slots of a minute are counted from an edge)."""
+    if relation.over == "moment":
+        return [list(range(len(moments)))]
+    by_time: dict[int, list[int]] = {}
+    by_second: dict[int, list[int]] = {}
+    for i, moment in enumerate(moments):
+        edge = _microseconds(moment.closes)
+        by_time.setdefault(edge % _DAY_US, []).append(i)
+        by_second.setdefault(edge % (60 * _US), []).append(i)
+    return list((by_time if len(by_time) <= _MOST_GROUPS else by_second).values())
+
+
+def _scan_group(
+    reader: _Reader, relation: Relation, terms: Mapping[str, Term], moments: int
+) -> ScanResult:
+    over_rows = relation.over != "moment"
+    plain = {n: t for n, t in terms.items() if t.agg and t.mergeable and over_rows}
+    joined = {n: t for n, t in terms.items() if t.agg and n not in plain}
     quantiles = {n: t for n, t in terms.items() if t.quantile_of}
-    if relation.over == "moment" or not reader.uniform:
-        joined |= plain
-        plain = {}
     parts = []
-    if plain or (quantiles and relation.over != "moment" and reader.uniform):
+    if plain or (quantiles and over_rows):
         parts.append(reader.by_buckets(plain))
     if joined or not parts:
         parts.append(reader.by_moments(joined))
-    result = _merge_parts(parts, len(moments))
+    result = _merge_parts(parts, moments)
     for name, term in quantiles.items():
         _add_quantile(result, name, term, reader.histogram(term))
     return result
+
+
+def _join_groups(
+    results: Sequence[ScanResult], groups: Sequence[Sequence[int]], moments: int
+) -> ScanResult:
+    """The moments of several groups in their order again."""
+    keys = sorted({key for result in results for key in result.keys})
+    joined = ScanResult(keys, spans=[slice(0, 0)] * moments)
+    for name in dict.fromkeys(name for result in results for name in result.terms):
+        parts = [(r.terms[name], r, 0.0 if name in r.zeros else np.nan) for r in results]
+        joined.terms[name] = _interleave(parts, groups, keys, moments)
+    joined.zeros = set().union(*(result.zeros for result in results))
+    for name, fill in _ORIGINS.items():
+        parts = [(getattr(r, name), r, fill) for r in results]
+        setattr(joined, name, _interleave(parts, groups, keys, moments))
+    height = 0
+    for result, group in zip(results, groups, strict=True):
+        for span, i in zip(result.spans, group, strict=False):
+            joined.spans[i] = slice(span.start + height, span.stop + height)
+        height += max((len(blocks) for blocks in result.blocks.values()), default=0)
+    for name in dict.fromkeys(name for result in results for name in result.blocks):
+        joined.blocks[name] = np.concatenate(
+            [spread(r.blocks[name], r.keys, keys, 0.0, len(r.blocks[name])) for r in results]
+        )
+    return joined
+
+
+def _interleave(
+    parts: Sequence[tuple[Array, ScanResult, float]],
+    groups: Sequence[Sequence[int]],
+    keys: list[str],
+    moments: int,
+) -> Array:
+    kind = object if any(array.dtype == object for array, _, _ in parts) else float
+    whole: Array = np.empty((moments, len(keys)), dtype=kind)
+    for (array, result, fill), group in zip(parts, groups, strict=True):
+        whole[list(group)] = spread(array, result.keys, keys, fill, len(group))
+    return whole
+
+
+_ORIGINS = {"rows": 0.0, "newest": np.nan, "evidence": -1.0, "expires": _FAR}
+"""What is known of the rows beside the terms, and its value where there are none."""
 
 
 class _Reader:
@@ -118,27 +188,52 @@ class _Reader:
         self._start = min(m.opens for m in moments)
         self._end = max(m.closes for m in moments)
         self._rule = relation.scopes[scope]  # type: ignore[index]  # checked by run_scan
-        self._offset = int(moments[0].closes.timestamp()) % _DAY + moments[0].closes.microsecond / 1e6
+        self._offset = _microseconds(moments[0].closes) % _DAY_US
         self.uniform = len(moments) == 1 or all(
-            (edge.timestamp() - self._offset) % _DAY == 0
+            (_microseconds(edge) - self._offset) % _DAY_US == 0
             for m in moments
             for edge in (m.opens, m.closes)
         )
 
     def by_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
-        """Mergeable terms by day bucket, merged over each window."""
+        """Mergeable terms by bucket of a day, merged over each window."""
+        if not self.uniform:
+            return self._by_own_buckets(terms)
         table = self._warehouse.query(self._bucket_sql(terms))
-        keys, index = _keys(table)
         bucket = _column(table, "b").astype(np.int64)
         first, count = (int(bucket.min()), int(np.ptp(bucket)) + 1) if len(bucket) else (0, 0)
-        where = (bucket - first, index)
-        result = ScanResult(keys, spans=[self._span(m, first, count) for m in self._moments])
+        spans = [self._span(m, first, count) for m in self._moments]
+        return self._merged(table, terms, bucket - first, count, spans)
+
+    def _by_own_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
+        """The same where windows share no buckets: each moment has its own, one after another."""
+        table = self._warehouse.query(self._own_bucket_sql(terms))
+        moment = _column(table, "i").astype(np.int64)
+        bucket = _column(table, "b").astype(np.int64)
+        counts = [-((m.opens - m.closes) // timedelta(days=1)) for m in self._moments]
+        ends = np.cumsum(counts, dtype=np.int64)
+        spans = [slice(int(end) - n, int(end)) for end, n in zip(ends, counts, strict=True)]
+        return self._merged(table, terms, ends[moment] + bucket, int(ends[-1]), spans)
+
+    def _merged(
+        self,
+        table: pa.Table,
+        terms: Mapping[str, Term],
+        bucket: Array,
+        count: int,
+        spans: list[slice],
+    ) -> ScanResult:
+        keys, index = _keys(table)
+        where = (bucket, index)
+        result = ScanResult(keys, spans=spans)
         fills = {"sum": 0.0, "min": _FAR, "max": -_FAR}
         for name, term in terms.items():
             blocks = np.full((count, len(keys)), fills[term.merge])
             blocks[where] = np.nan_to_num(_column(table, name), nan=fills[term.merge])
             result.blocks[name] = blocks
             result.terms[name] = _merge(blocks, result.spans, term.merge)
+            if term.merge == "sum":
+                result.zeros.add(name)
         for name, fill, merge in (
             ("rows", 0.0, "sum"), ("newest", -_FAR, "max"), ("evidence", -1.0, "max"),
             ("expires", _FAR, "min"),
@@ -167,13 +262,14 @@ class _Reader:
                 filled = np.full(shape, np.nan)
                 filled[where] = _column(table, name)
             result.terms[name] = filled
-        for name, fill in (("rows", 0.0), ("newest", np.nan), ("evidence", -1.0), ("expires", _FAR)):
+        for name, fill in _ORIGINS.items():
             filled = np.full(shape, fill)
             filled[where] = np.nan_to_num(_column(table, f"_{name}"), nan=fill)
             setattr(result, name, filled)
         for name, term in terms.items():
             if term.agg and term.agg.lstrip().lower().startswith(("count", "sum")):
                 result.terms[name] = np.nan_to_num(result.terms[name].astype(float), nan=0.0)
+                result.zeros.add(name)
         return result
 
     def histogram(self, term: Term) -> dict[tuple[int, str], tuple[Array, Array]]:
@@ -233,6 +329,16 @@ class _Reader:
         )
         return f"SELECT b, k, {aggregates} FROM {self._bucketed(source)} GROUP BY b, k"
 
+    def _own_bucket_sql(self, terms: Mapping[str, Term]) -> str:
+        source = self._compiler.relation(
+            self._relation.name, self._start, self._end, level=self._level, moments=self._moments
+        )
+        back = f'(epoch(CAST("{self._relation.time}" AS TIMESTAMP)) - epoch(closes)) / {_DAY}'
+        return (
+            f"SELECT i, CAST(floor({back}) AS BIGINT) AS b, k, {self._aggregates(terms)} "
+            f"FROM {self._joined(source)} GROUP BY ALL"
+        )
+
     def _moment_sql(self, terms: Mapping[str, Term]) -> str:
         source = self._compiler.relation(
             self._relation.name, self._start, self._end, level=self._level, moments=self._moments
@@ -241,7 +347,8 @@ class _Reader:
 
     def _bucketed(self, source: str) -> str:
         time = f'r."{self._relation.time}"'
-        bucket = f"CAST(floor((epoch({time}) - {self._offset!r}) / {_DAY}) AS BIGINT)"
+        moved = f"CAST({time} AS TIMESTAMP) - INTERVAL '{self._offset}' MICROSECOND"
+        bucket = f"CAST(floor(epoch({moved}) / {_DAY}) AS BIGINT)"
         return (
             f"(SELECT {bucket} AS b, {self._key} AS k, r.* FROM {source} AS r "
             f"WHERE {time} >= {literal(self._start)} AND {time} < {literal(self._end)}{self._and_scope})"
@@ -257,7 +364,7 @@ class _Reader:
             time = f'CAST(r."{self._relation.time}" AS TIMESTAMP)'
             condition = f"{time} >= m.opens AND {time} < m.closes"
         return (
-            f"(SELECT m.i, {self._key} AS k, r.* FROM {moment_table(self._moments)} AS m "
+            f"(SELECT m.i, m.closes, {self._key} AS k, r.* FROM {moment_table(self._moments)} AS m "
             f"JOIN {source} AS r ON {condition} WHERE true{self._and_scope})"
         )
 
@@ -302,10 +409,15 @@ class _Reader:
 
     def _span(self, moment: Moment, first: int, count: int) -> slice:
         """The buckets of a moment's window, clipped to those that were read."""
-        closes = int((moment.closes.timestamp() - self._offset) // _DAY)
-        opens = int((moment.opens.timestamp() - self._offset) // _DAY)
+        closes = (_microseconds(moment.closes) - self._offset) // _DAY_US
+        opens = (_microseconds(moment.opens) - self._offset) // _DAY_US
         start = min(max(opens - first, 0), count)
         return slice(start, max(min(closes - first, count), start))
+
+
+def _microseconds(moment: datetime) -> int:
+    """Microseconds since 1970, exact."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _merge(blocks: Array, spans: Sequence[slice], how: str, empty: float | None = None) -> Array:
@@ -315,7 +427,8 @@ def _merge(blocks: Array, spans: Sequence[slice], how: str, empty: float | None 
     for i, span in enumerate(spans):
         part = blocks[span]
         if how == "sum":
-            merged[i] = part.sum(axis=0)
+            # one after another: numpy's own sum groups by length, and zeros would change digits
+            merged[i] = np.add.accumulate(part, axis=0)[-1] if len(part) else 0.0
         elif len(part):
             merged[i] = part.min(axis=0) if how == "min" else part.max(axis=0)
         else:
@@ -332,6 +445,7 @@ def _merge_parts(parts: list[ScanResult], moments: int) -> ScanResult:
         return parts[0]
     keys = sorted({key for part in parts for key in part.keys})
     merged = ScanResult(keys, blocks=parts[0].blocks, spans=parts[0].spans)
+    merged.zeros = set().union(*(part.zeros for part in parts))
     for part in parts:
         for name, array in part.terms.items():
             merged.terms[name] = spread(array, part.keys, keys, 0.0, moments)
@@ -382,6 +496,7 @@ def _add_quantile(
     result.terms[f"{name}_lower"] = lower
     result.terms[f"{name}_upper"] = upper
     result.terms[f"{name}_weight"] = np.nan_to_num(weight)
+    result.zeros.add(f"{name}_weight")
 
 
 def _middle(bin_: int) -> float:
@@ -432,7 +547,3 @@ def grain_of(moments: Sequence[Moment]) -> Level | None:
             return level
     return None
 
-
-def days_between(start: datetime, end: datetime) -> int:
-    """Whole days from start to end, rounded up."""
-    return -((start - end) // timedelta(days=1))

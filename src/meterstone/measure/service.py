@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from meterstone.catalogue import Catalogue, Metric, Place, parse_window
+from meterstone.errors import InputError, suggest
 from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
 from meterstone.measure.compile import literal
 from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
-from meterstone.measure.gates import MaintenanceWindow, evaluate_gate, maintenance_windows
+from meterstone.measure.gates import LEAST_DAYS, MaintenanceWindow, evaluate_gate, maintenance_windows
 from meterstone.measure.history import History, cell_value
 from meterstone.measure.results import (
     GateResult,
@@ -79,6 +80,42 @@ class Measuring:
             metrics=results,
             gates=self._gates(windows) if gates else [],
         )
+
+    def one(
+        self, metric: Metric, scope: Scope
+    ) -> tuple[MetricResult, dict[str, float | str | None]]:
+        """One metric at one scope, with the terms behind it."""
+        if metric.raw.kind in RULE_KINDS:
+            rules = Rules(self._subject.catalogue, self._history, self._at)
+            results = [r for r in self._rule_results(metric, rules) if r.scope == scope]
+            if not results:
+                raise InputError(f"{metric.id} is not judged for {scope}", mend="omit --scope")
+            return results[0], {}
+        column = self._evaluator.evaluate([self._at], [metric.id]).columns[metric.id, scope.kind]
+        if scope.key not in column.keys:
+            raise InputError(
+                f"nothing is known of {scope}", mend=suggest(scope.key, column.keys)
+            )
+        revision = self._revisions().get((metric.ref, scope), 0)
+        k = column.keys.index(scope.key)
+        terms = {
+            name: _plain(array[0, k])
+            for name, array in column.terms.items()
+            if not name.startswith("_")
+        }
+        return self._result(column, scope, revision), terms
+
+    def runs(self, day: date, results: Sequence[MetricResult]) -> dict[str, int]:
+        """Days in a row, up to a day, on which the place of each result was met, by metric id;
+        looked up over the days that a gate shows."""
+        places = {r.id: r.places[0].ref for r in results if r.places}
+        days = [day - timedelta(days=back) for back in range(LEAST_DAYS)]
+        history = self._history.days(places.values(), sorted(days))
+        runs = {}
+        for id_, ref in places.items():
+            met = [ref in history[d] and history[d][ref].verdict == "met" for d in days]
+            runs[id_] = met.index(False) if False in met else len(met)
+        return runs
 
     def maintenance(self) -> list[MaintenanceWindow]:
         """Approved maintenance windows, as known."""
@@ -205,6 +242,14 @@ def reason(metric: Metric, place: Place, verdict: str, sample: int, failed: list
         "reference": f"Compared with {target}; never counts in a verdict.",
     }
     return words[verdict]
+
+
+def _plain(value: object) -> float | str | None:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, int | float | np.number) or np.isnan(value):
+        return None
+    return float(value)
 
 
 def _pair(lower: float, upper: float) -> tuple[float, float] | None:

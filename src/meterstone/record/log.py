@@ -230,6 +230,19 @@ class LandingLog:
             (after, _last_within(sizes, _READ_BYTES)),
         ).fetchall()
 
+    def digest(self, until: datetime) -> tuple[int, str]:
+        """Number of the newest record received by a moment, and one digest (sha256, hex) over the
+        digests of all records up to it, in order."""
+        total = sha256()
+        last = 0
+        rows = self._read(
+            "SELECT seq, sha256 FROM landed WHERE received_at <= ? ORDER BY seq", (_micros(until),)
+        )
+        for seq, digest in rows:
+            total.update(digest)
+            last = int(seq)
+        return last, total.hexdigest()
+
     def newest_received_at(self) -> datetime | None:
         """When the newest record came in; None when the log is empty."""
         row = self._read("SELECT max(received_at) FROM landed").fetchone()
