@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DISK_SAID_NO = (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException)
-"""What a full disk looks like: refused writes, and the engine's state after one it could not undo
-(it then answers nothing until it is opened again)."""
+_DISK_SAID_NO = (
+    duckdb.IOException,
+    duckdb.TransactionException,  # "Failed to commit: Could not write file"
+    duckdb.FatalException,  # after a write that it could not undo it answers nothing any more
+    duckdb.OutOfMemoryException,  # also when it cannot spill
+)
 
 _TYPES = {
     "string": "VARCHAR",
@@ -253,7 +256,7 @@ class DuckDBWarehouse:
             self._connection.execute("COMMIT")
         except _DISK_SAID_NO as error:
             self._rollback()
-            self._broken = isinstance(error, duckdb.FatalException)
+            self._broken = not isinstance(error, duckdb.OutOfMemoryException)
             raise StorageError(
                 f"the warehouse cannot be written: {error}",
                 place=self._path,
