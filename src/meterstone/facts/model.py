@@ -16,9 +16,12 @@ EVIDENCE_LEVELS: tuple[Evidence, ...] = ("measured", "reported", "attested", "mo
 """From strongest to weakest; a result carries the weakest level among the rows it used."""
 
 _NON_NEGATIVE_UNITS = frozenset(
-    "ms s min h days count records fields people messages actions findings users connections "
-    "exchanges inhabitants rank ordinal vCPU".split()
-) | {"virtual users", "units of work", "sample units", "design weight", "HTTP status"}
+    {
+        "HTTP status", "actions", "connections", "count", "days", "design weight", "exchanges",
+        "fields", "findings", "h", "inhabitants", "messages", "min", "ms", "ordinal", "people",
+        "rank", "records", "s", "sample units", "units of work", "users", "vCPU", "virtual users",
+    }
+)  # fmt: skip
 _RANGE = re.compile(r"\((\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)\)")
 
 

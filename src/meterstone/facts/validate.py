@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -28,6 +29,8 @@ _EVIDENCE_BY_SOURCE: Mapping[str, Evidence] = {
     "survey_tool": "reported",
     "csv": "reported",
 }
+_TOO_MUCH = Decimal(10) ** 16
+_ENTERED_BY_HAND = ("entered_by", "entered_role", "evidence_uri", "expires_at")
 _ARROW: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "uri": pa.string(),
@@ -65,7 +68,7 @@ class FactBatch:
     rejects: list[Reject] = field(default_factory=list)
 
 
-class RowRefused(ValueError):
+class RowRefused(ValueError):  # noqa: N818  # what happened, as in a sentence
     """One row does not fit; carries the mend. Caught where the batch is built."""
 
     def __init__(self, reason: str, mend: str) -> None:
@@ -114,9 +117,7 @@ def build_batch(
                 _refuse_conflict(schema, earlier, checked)
                 continue
         except RowRefused as refused:
-            rejects.append(
-                Reject(item, str(refused), refused.mend, excerpt(row), fact=schema.name)
-            )
+            rejects.append(Reject(item, str(refused), refused.mend, excerpt(row), fact=schema.name))
             continue
         good.append(checked | {"_item": item})
     return FactBatch(schema, pa.Table.from_pylist(good, schema=arrow_schema(schema)), rejects)
@@ -218,12 +219,12 @@ class _RowChecker:
             required |= {"evidence_uri", "expires_at"}
         missing = sorted(name for name in required if row[name] is None)
         if missing:
+            by_hand = missing[0] in _ENTERED_BY_HAND
+            why = " (who entered the row, in which role, with what evidence)" if by_hand else ""
             raise RowRefused(
                 f"required column{'s' if len(missing) > 1 else ''} {', '.join(missing)} of fact "
                 f"{self._schema.name} missing",
-                f"send {missing[0]}"
-                + (" (who entered the row, in which role, with what evidence)" if missing[0] in
-                   ("entered_by", "entered_role", "evidence_uri", "expires_at") else ""),
+                f"send {missing[0]}{why}",
             )
 
     def _refuse_wrong_time(self, row: Mapping[str, Any]) -> None:
@@ -248,7 +249,10 @@ class _RowChecker:
             if left is None or right is None:
                 continue
             holds = {
-                ">=": left >= right, "<=": left <= right, ">": left > right, "<": left < right
+                ">=": left >= right,
+                "<=": left <= right,
+                ">": left > right,
+                "<": left < right,
             }[rule.op]
             if not holds:
                 raise RowRefused(
@@ -258,7 +262,9 @@ class _RowChecker:
 
 
 def _refuse(column: Column, value: object, wanted: str) -> RowRefused:
-    return RowRefused(f"{column.name} is {value!r}, not {wanted}", f"send {column.name} as {wanted}")
+    return RowRefused(
+        f"{column.name} is {value!r}, not {wanted}", f"send {column.name} as {wanted}"
+    )
 
 
 def _string(column: Column, value: object) -> str:
@@ -281,62 +287,65 @@ def _enum(column: Column, value: object) -> str:
 
 
 def _timestamp(column: Column, value: object) -> datetime:
-    try:
+    at = value
+    with suppress(ValueError, OverflowError, OSError):
         if isinstance(value, str):
-            value = datetime.fromisoformat(value)
+            at = datetime.fromisoformat(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            value = datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z") from None
-    if not isinstance(value, datetime):
-        raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z")
-    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+            at = datetime.fromtimestamp(value, UTC)
+        if isinstance(at, datetime):
+            return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z")
 
 
 def _date(column: Column, value: object) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
+    """The day as written; of a time its day, without a change of time zone."""
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        raise _refuse(column, value, "a day such as 2026-03-01") from None
+    with suppress(ValueError):
+        return datetime.fromisoformat(str(value)).date()
+    raise _refuse(column, value, "a day such as 2026-03-01")
 
 
 def _integer(column: Column, value: object) -> int:
     number = _number(column, value)
     if number != int(number) or abs(number) > 2**62:
         raise _refuse(column, value, "a whole number")
-    return int(number) if not isinstance(value, int) else value
+    if isinstance(value, int):
+        return value
+    # beyond 2**53 a float has no room for every whole number
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else int(number)
 
 
 def _number(column: Column, value: object) -> float:
+    if isinstance(value, bool):
+        raise _refuse(column, value, "a number")
     try:
-        if isinstance(value, bool):
-            raise ValueError
         number = float(value)  # type: ignore[arg-type]  # refused below when it is no number
     except (TypeError, ValueError, OverflowError):
         raise _refuse(column, value, "a number") from None
     if not math.isfinite(number):
         raise _refuse(column, value, "a finite number")
+    _refuse_out_of_bounds(column, number, value)
+    return number
+
+
+def _refuse_out_of_bounds(column: Column, number: float, value: object) -> None:
     low, high = column.bounds
     if (low is not None and number < low) or (high is not None and number > high):
         limits = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise _refuse(column, value, f"{limits} ({column.unit})")
-    return number
 
 
 def _decimal(column: Column, value: object) -> Decimal:
-    try:
-        if isinstance(value, bool):
-            raise InvalidOperation
+    """An amount with two places, rounded half to even; 18 digits at most."""
+    with suppress(InvalidOperation):
         exact = Decimal(str(value))
-        if not exact.is_finite() or abs(exact) >= Decimal(10) ** 16:
-            raise InvalidOperation
-        return exact.quantize(Decimal("0.01"))
-    except (InvalidOperation, ValueError):
-        raise _refuse(column, value, "an amount such as 12.50") from None
+        if exact.is_finite() and abs(exact) < _TOO_MUCH:
+            amount = exact.quantize(Decimal("0.01"))
+            if abs(amount) < _TOO_MUCH:
+                return amount
+    raise _refuse(column, value, "an amount such as 12.50")
 
 
 def _boolean(column: Column, value: object) -> bool:

@@ -1,0 +1,41 @@
+"""Writes the pages and schemas that are generated: ``python -m meterstone.docs [FOLDER]``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from meterstone.app import fact_shapes
+from meterstone.catalogue import describe as metrics
+from meterstone.catalogue import framework_path, load_catalogue
+from meterstone.facts import describe as facts
+from meterstone.facts import vocabulary
+
+
+def pages() -> Mapping[str, str]:
+    """The text of every generated file, by its path under the folder."""
+    catalogue = load_catalogue(framework_path(), fact_shapes())
+    schema = json.dumps(facts.schema_of_all(vocabulary()), indent=1, ensure_ascii=False)
+    return {
+        "facts.md": facts.markdown(vocabulary()),
+        "metrics.md": metrics.markdown(catalogue),
+        "schemas/facts.json": schema + "\n",
+    }
+
+
+def write(folder: Path) -> list[Path]:
+    """Write the generated files into a folder; the paths that were written."""
+    written = []
+    for name, text in pages().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    for path in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+        sys.stdout.write(f"{path}\n")
