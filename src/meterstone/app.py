@@ -1,11 +1,11 @@
 """Where everything is wired: a *home* is one folder with the log, the warehouse and the keys.
 
-    .meterstone/
-      landing.sqlite      what was received (the only file that cannot be made anew)
-      warehouse.duckdb    facts and rollups, made from the log by `meterstone rebuild`
-      keys/               the signing key and the public keys that are trusted
-      catalogue/          the own definitions of this home, where it has any
-      settings.yaml       reporting time zone and name, where they differ from the defaults
+.meterstone/
+  landing.sqlite      what was received (the only file that cannot be made anew)
+  warehouse.duckdb    facts and rollups, made from the log by `meterstone rebuild`
+  keys/               the signing key and the public keys that are trusted
+  catalogue/          the own definitions of this home, where it has any
+  settings.yaml       reporting time zone and name, where they differ from the defaults
 """
 
 from __future__ import annotations
@@ -33,8 +33,16 @@ from meterstone.measure.service import Measuring, Subject, measure
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming
 from meterstone.record.recorder import Mapping, Recorder
-from meterstone.scorecard import About, Lineage, Scorecard, Verification, build
-from meterstone.scorecard import signing_key, trusted_keys, verify_document
+from meterstone.scorecard import (
+    About,
+    Lineage,
+    Scorecard,
+    Verification,
+    build,
+    signing_key,
+    trusted_keys,
+    verify_document,
+)
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
 from meterstone.warehouse.base import Warehouse
@@ -127,12 +135,8 @@ class Home:
         card = self._scorecard(request.scope, request.day, request.known_at, stored=False)
         return card.as_dict()
 
-    def _scorecard(
-        self, scope: Scope, day: date, known_at: datetime, *, stored: bool
-    ) -> Scorecard:
-        measuring = Measuring(
-            self.subject, day_end(day, self.zone), None if stored else known_at
-        )
+    def _scorecard(self, scope: Scope, day: date, known_at: datetime, *, stored: bool) -> Scorecard:
+        measuring = Measuring(self.subject, day_end(day, self.zone), None if stored else known_at)
         measurement = replace(measuring.measurement(), known_at=known_at)
         mine = [result for result in measurement.metrics if result.scope == scope]
         seq, digest = self.log.digest(known_at)
@@ -158,7 +162,9 @@ class Home:
                 sample_unit=self.catalogue.metrics[result.id].raw.sample_unit,
                 run=runs.get(result.id),
                 lineage=tuple(
-                    Lineage(fact=fact, from_=rfc3339(result.window[0]), to=rfc3339(result.window[1]))
+                    Lineage(
+                        fact=fact, from_=rfc3339(result.window[0]), to=rfc3339(result.window[1])
+                    )
                     for fact in self.catalogue.metrics[result.id].facts
                 ),
             )

@@ -34,7 +34,7 @@ def load_catalogue(
             carries them all (`meterstone.catalogue.problems.CatalogueErrors`).
     """
     sources = read_sources(path)
-    relations = resolve_relations(sources.relations, shapes)
+    relations = resolve_relations(sources.relations, shapes, sources.time_zone)
     problems = Problems()
     metrics = MetricResolver(sources, relations, shapes, hooks, problems).resolve()
     GroupChecker(sources.order, metrics, relations, problems).check(sources)

@@ -139,6 +139,7 @@ class _Builder:
             value=self._value(),
             sample=self._sample(),
             heartbeat=self._formula(raw.heartbeat, "heartbeat"),
+            population=self._formula(raw.population, "population"),
             censored=self._formula(raw.censored, "censored"),
             unknown=self._formula(raw.unknown, "unknown"),
             gates=tuple(self._gates()),

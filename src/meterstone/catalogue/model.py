@@ -208,6 +208,7 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     sample: str | None = None
     heartbeat: str | None = None
     empty: Literal["no_data", "not_applicable", "zero"] = "no_data"
+    population: str | None = None
     gates: list[RawGate] = []
     scale: list[RawLevel] = []
     unknown: str | None = None
@@ -381,6 +382,7 @@ class Metric:
     denominator: Formula | None
     sample: Formula | None
     heartbeat: Formula | None
+    population: Formula | None
     censored: Formula | None
     unknown: Formula | None
     gates: tuple[GateCondition, ...]

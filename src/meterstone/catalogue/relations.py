@@ -38,8 +38,10 @@ ORIGIN = ("newest", "evidence_rank")
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "moment": frozenset({"i", "at", "opens", "closes"}),
     "instant": frozenset({"at"}),
+    "day": frozenset({"opens", "closes"}),
 }
-"""Tables that hold the moments measured, and the instants of the range asked for."""
+"""Tables that hold the moments measured, and the instants and days of the range asked for. Days are
+those of the reporting time zone."""
 
 _SCOPE_COLUMNS: Mapping[str, str | None] = {
     "network": None,
@@ -63,16 +65,20 @@ class _Shape:
 
 
 def resolve_relations(
-    written: Mapping[str, Written[RawRelation]], shapes: Mapping[str, FactShape]
+    written: Mapping[str, Written[RawRelation]],
+    shapes: Mapping[str, FactShape],
+    time_zone: str = "UTC",
 ) -> dict[str, Relation]:
     """All relations by name, those of the facts first.
+
+    Relations are stored by UTC day, so that one over the days of another time zone is not stored.
 
     Raises:
         CatalogueError: every relation that is wrong by itself; of those that build on a wrong one
             nothing is said.
     """
     problems = Problems()
-    resolver = _Resolver(written, shapes, problems)
+    resolver = _Resolver(written, shapes, problems, time_zone)
     relations = resolver.resolve()
     problems.raise_any()
     return relations
@@ -86,8 +92,10 @@ class _Resolver:
         written: Mapping[str, Written[RawRelation]],
         shapes: Mapping[str, FactShape],
         problems: Problems,
+        time_zone: str,
     ) -> None:
         self._written = written
+        self._time_zone = time_zone
         self._shapes = shapes
         self._problems = problems
         #: Relations with a sound form; None for a rollup.
@@ -183,11 +191,20 @@ class _Resolver:
             over=raw.over,
             scopes=scopes,
             reads=shape.reads,
-            materialize=raw.materialize,
+            materialize=None if self._is_local(shape.uses) else raw.materialize,
             columns=frozenset(shape.columns),
             readable=readable,
             uses=shape.uses,
             place=str(at),
+        )
+
+    def _is_local(self, uses: tuple[str, ...]) -> bool:
+        """Whether rows depend on where the days of the reporting time zone begin."""
+        if self._time_zone == "UTC":
+            return False
+        return any(
+            name == "day" or (name in self._written and self._is_local(self._done[name].uses))
+            for name in uses
         )
 
     def _from_rollup(self, raw: RawRelation, at: Position) -> _Shape:

@@ -61,6 +61,7 @@ AGGREGATES: Functions = {
     "count": (exp.Count,),
     "count_if": (exp.CountIf,),
     "max": (exp.Max,),
+    "median": (exp.Median,),
     "min": (exp.Min,),
     "quantile_disc": (exp.PercentileDisc,),
     "sum": (exp.Sum,),
@@ -90,7 +91,6 @@ INSTEAD: Mapping[str, str] = {
     "array_agg": "write `resample:` for the rows of a bootstrap",
     "approx_quantile": "write `quantile_of:` for a term, quantile_disc() in a relation",
     "quantile_cont": "write `quantile_of:` for a term, quantile_disc() in a relation",
-    "median": "write `quantile_of:` for a term, quantile_disc() in a relation",
     "random": "take the rows there are; intervals are made by `uncertainty:`",
     "rand": "take the rows there are; intervals are made by `uncertainty:`",
 }

@@ -67,7 +67,7 @@ class Window:
         start = end
         for _ in range(self.count):
             start = _period_start(start - timedelta(days=1), self.unit)
-        return _midnight(start, zone), _midnight(end, zone)
+        return midnight(start, zone), midnight(end, zone)
 
     def before(
         self, start: datetime, end: datetime, shift: str, zone: ZoneInfo
@@ -122,7 +122,8 @@ def _period_start(day: date, unit: Unit) -> date:
     return starts[unit](day)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The moment at which a day of a time zone begins, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from sqlglot import exp, parse_one
 
 from meterstone.catalogue import Relation
+from meterstone.catalogue.windows import midnight
 from meterstone.facts import EVIDENCE_LEVELS, Vocabulary
 from meterstone.warehouse.base import Warehouse
 
 Level = Literal["minute", "hour", "day"]
+
+_UTC = ZoneInfo("UTC")
 
 BINS_PER_OCTAVE = 32
 """Histogram bins: floor(log2(value) × 32), at most 1.1 % relative error at the middle."""
@@ -45,6 +49,7 @@ class Compiler:
         vocabulary: the facts.
         relations: the checked relations of the catalogue.
         known_at: only rows recorded by then; None for all.
+        zone: the reporting time zone, whose days relations may ask for.
     """
 
     def __init__(
@@ -53,11 +58,13 @@ class Compiler:
         vocabulary: Vocabulary,
         relations: Mapping[str, Relation],
         known_at: datetime | None,
+        zone: ZoneInfo = _UTC,
     ) -> None:
         self._warehouse = warehouse
         self._vocabulary = vocabulary
         self._relations = relations
         self.known_at = known_at
+        self._zone = zone
 
     def fact(self, name: str) -> str:
         """Eligible rows of a fact, with ``evidence_rank`` and ``newest``."""
@@ -93,7 +100,7 @@ class Compiler:
         if relation.sql is None:
             return self.fact(name)
         if relation.materialize and level == "day":
-            return f"(SELECT * EXCLUDE (day), day AS \"{relation.time}\" FROM {stored(relation)})"
+            return f'(SELECT * EXCLUDE (day), day AS "{relation.time}" FROM {stored(relation)})'
         tree = parse_one(with_range(relation.sql, start, end), dialect="duckdb")
         local = {cte.alias for cte in tree.find_all(exp.CTE)}
         for table in list(tree.find_all(exp.Table)):
@@ -114,10 +121,12 @@ class Compiler:
             sql = moment_table(moments)
         elif table.name == "instant":
             sql = (
-                f"(SELECT DISTINCT \"at\" FROM {moment_table(moments)})"
+                f'(SELECT DISTINCT "at" FROM {moment_table(moments)})'
                 if relation.over == "moment"
                 else _minutes(start, end)
             )
+        elif table.name == "day":
+            sql = day_table(start, end, self._zone)
         else:
             sql = self.relation(
                 table.name, start, end, level=self._inner(table.name, level), moments=moments
@@ -161,7 +170,11 @@ class Compiler:
         """(subquery, bin expression, weight expression) for the histogram of ``value``."""
         if relation.rollup and level:
             where = f" WHERE {relation.where}" if relation.where else ""
-            return f"(SELECT * FROM rollup.{relation.rollup}_hist_{level}{where})", "bin", "requests"
+            return (
+                f"(SELECT * FROM rollup.{relation.rollup}_hist_{level}{where})",
+                "bin",
+                "requests",
+            )
         source = self.relation(relation.name, start, end, level=level, moments=moments)
         return source, bin_of(value), "requests" if relation.rollup else "1"
 
@@ -203,7 +216,19 @@ def moment_table(moments: Sequence[Moment]) -> str:
     rows = ", ".join(
         f"({m.index}, {literal(m.at)}, {literal(m.opens)}, {literal(m.closes)})" for m in moments
     )
-    return f"(SELECT * FROM (VALUES {rows}) AS moments (i, \"at\", opens, closes))"
+    return f'(SELECT * FROM (VALUES {rows}) AS moments (i, "at", opens, closes))'
+
+
+def day_table(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    """The days of a time zone that overlap [start, end), as a table ``(opens, closes)`` in UTC."""
+    first = start.astimezone(zone).date()
+    last = max((end - timedelta(microseconds=1)).astimezone(zone).date(), first)
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    rows = ", ".join(
+        f"({literal(midnight(day, zone))}, {literal(midnight(day + timedelta(days=1), zone))})"
+        for day in days
+    )
+    return f"(SELECT * FROM (VALUES {rows}) AS days (opens, closes))"
 
 
 def _minutes(start: datetime, end: datetime) -> str:

@@ -103,7 +103,7 @@ class Evaluator:
         self._catalogue = catalogue
         self._zone = ZoneInfo(catalogue.time_zone)
         self._known_at = known_at
-        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at)
+        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at, self._zone)
         self._rollups = Rollups(warehouse, vocabulary, catalogue) if known_at is None else None
 
     def evaluate(
@@ -179,9 +179,7 @@ class Evaluator:
         level = grain_of(bounds) if self._rollups else None
         if self._rollups and level == "day":
             self._ensure(relation, min(m.opens for m in bounds), max(m.closes for m in bounds))
-        return run_scan(
-            self._warehouse, self._compiler, relation, key.scope, terms, bounds, level
-        )
+        return run_scan(self._warehouse, self._compiler, relation, key.scope, terms, bounds, level)
 
     def _ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
         """Make the stored days that a relation reads, of itself or of those it uses."""
@@ -214,7 +212,13 @@ class Scans:
 
     def alias(self, term: Term) -> str:
         """Name of a term in its scan."""
-        same = (term.agg, term.quantile_of, term.q if term.quantile_of else None, term.weight, term.where)
+        same = (
+            term.agg,
+            term.quantile_of,
+            term.q if term.quantile_of else None,
+            term.weight,
+            term.where,
+        )
         return self._aliases.setdefault(same, f"t{len(self._aliases)}")
 
 
@@ -256,6 +260,7 @@ class _Cell:
             sample=self._sample(),
             present=self._combined("rows", 0.0, np.add) > 0,
             alive=None if metric.heartbeat is None else self._truth(metric.heartbeat),
+            populated=self._truth(metric.population),
             expired=self._combined("expires", np.inf, np.fmin) <= self._instants(),
             enough=~np.logical_or.reduce([*gates.values(), self._truth(metric.unknown)]),
             censored=self._truth(metric.censored),
@@ -354,11 +359,15 @@ class _Cell:
         return np.broadcast_to(value, self._shape).copy()
 
     def _state(self) -> Array:
-        """The first word of the scale whose condition holds; None without a sample."""
+        """The first word of the scale whose condition holds; None without a sample (or rows,
+        where an empty sample has a value)."""
         state: Array = np.full(self._shape, None, dtype=object)
         unknown = self._truth(self._metric.unknown)
         state[unknown] = "unknown"
-        decided = (self._sample() <= 0) | unknown
+        sample = self._sample()
+        if self._metric.raw.empty == "zero":
+            sample = self._combined("rows", 0.0, np.add)
+        decided = (sample <= 0) | unknown
         for level in self._metric.scale:
             holds = np.ones(self._shape, bool) if level.when is None else self._truth(level.when)
             state[holds & ~decided] = level.level
@@ -493,5 +502,3 @@ def _fill(term: Term, suffix: str) -> float:
     if suffix == "_weight" or (term.agg and term.merge == "sum"):
         return 0.0
     return np.nan
-
-

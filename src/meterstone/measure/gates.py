@@ -24,6 +24,9 @@ from meterstone.measure.results import DayVerdict, GateResult
 NEUTRAL = ("met", "not_applicable", "reference")
 """Verdicts that do not break a run; of them only ``met`` speaks for it."""
 
+UNJUDGED = ("no_data", "insufficient_data", "not_applicable", "reference")
+"""Verdicts that say nothing about a target: a day with only these has no result."""
+
 LEAST_DAYS = 90
 """Days of record that a gate shows, however short its rule."""
 
@@ -132,9 +135,7 @@ def _mark(
     holding = tuple(ref for ref, verdict in verdicts.items() if verdict not in NEUTRAL)
     published = bool(results) and all(r.kind == "published" for r in results.values())
     kind = "published" if published else "reconstructed"
-    if "met" not in verdicts.values() and all(
-        verdicts[ref] in ("no_data", "insufficient_data") for ref in holding
-    ):
+    if all(verdict in UNJUDGED for verdict in verdicts.values()):
         return DayVerdict(day, "missing", kind, holding)
     if not holding:
         return DayVerdict(day, "met", kind)
@@ -155,9 +156,7 @@ def _on(window: MaintenanceWindow, day: date, zone: ZoneInfo) -> bool:
 
 
 def _breaks(gate: RawHoldGate, mark: DayVerdict) -> bool:
-    return mark.verdict == "broken" or (
-        mark.verdict == "missing" and gate.missing_day == "breaks"
-    )
+    return mark.verdict == "broken" or (mark.verdict == "missing" and gate.missing_day == "breaks")
 
 
 def _run(gate: RawHoldGate, marks: Sequence[DayVerdict]) -> tuple[int, date | None]:

@@ -148,7 +148,9 @@ def mann_kendall(series: Array) -> tuple[float, float, tuple[float, float]]:
     pairs = np.triu_indices(size, 1)
     s = float(np.sign(values[pairs[1]] - values[pairs[0]]).sum())
     _, ties = np.unique(values, return_counts=True)
-    variance = (size * (size - 1) * (2 * size + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))) / 18
+    variance = (
+        size * (size - 1) * (2 * size + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))
+    ) / 18
     variance *= _hamed_rao(values, steps)
     slope, _, low, high = stats.theilslopes(values, steps, 0.95)
     z = (s - np.sign(s)) / np.sqrt(variance) if variance > 0 else 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, Relation
 from meterstone.facts import FactSchema, Vocabulary
@@ -28,7 +29,8 @@ class Rollups:
         self._warehouse = warehouse
         self._vocabulary = vocabulary
         self._catalogue = catalogue
-        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, None)
+        zone = ZoneInfo(catalogue.time_zone)
+        self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, None, zone)
         self._facts = [schema for schema in vocabulary.values() if schema.rollup]
         self._relations = [r for r in catalogue.relations.values() if r.materialize]
         self._create()
@@ -47,7 +49,8 @@ class Rollups:
                 statements += self._refresh_fact(schema, first, last)
         for relation in self._relations:
             statements += self._forget(relation, by_fact)
-        first = min(entry.day for entry in dirty)
+        # in time zones behind UTC a day of facts reaches into the day before
+        first = min(entry.day for entry in dirty) - timedelta(days=1)
         statements.append(f"DELETE FROM rollup.day_verdict WHERE day >= DATE '{first}'")
         self._warehouse.derive(statements, dirty)
         return dirty
@@ -136,7 +139,10 @@ class Rollups:
         names = self._warehouse.query(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'rollup'"
         ).column("table_name")
-        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {"made", "day_verdict"}
+        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {
+            "made",
+            "day_verdict",
+        }
         return not wanted <= set(names.to_pylist())
 
     def _create_relation(self, relation: Relation) -> str:
@@ -153,14 +159,12 @@ class Rollups:
         if shape is None:
             raise ValueError(f"relation {relation.name} is not materialized")
         source = self._compiler.relation(relation.name, start, end, level="minute")
-        measures = ", ".join(
-            f"{how}({name}) AS {name}" for name, how in shape.measures.items()
-        )
+        measures = ", ".join(f"{how}({name}) AS {name}" for name, how in shape.measures.items())
         dimensions = "".join(f", {name}" for name in shape.dimensions)
         rank = "max(evidence_rank)" if "evidence_rank" in relation.columns else "0"
         newest = "newest" if "newest" in relation.columns else f'"{relation.time}"'
         return (
-            f'SELECT CAST(date_trunc(\'day\', "{relation.time}") AS TIMESTAMP) AS day{dimensions}, '
+            f"SELECT CAST(date_trunc('day', \"{relation.time}\") AS TIMESTAMP) AS day{dimensions}, "
             f"{measures}, max({newest}) AS newest, {rank} AS evidence_rank FROM {source} "
             f'WHERE "{relation.time}" >= {literal(start)} AND "{relation.time}" < {literal(end)} '
             "GROUP BY ALL"
@@ -194,14 +198,16 @@ class Rollups:
         statements = []
         source = (
             f"(SELECT * FROM ({self._compiler.raw_rollup(schema.name)}) "
-            f"WHERE \"at\" >= {literal(start)} AND \"at\" < {literal(end)})"
+            f'WHERE "at" >= {literal(start)} AND "at" < {literal(end)})'
         )
         for finer, level in zip((None, *_LEVELS), _LEVELS, strict=False):
             target = f"rollup.{schema.name}_{level}"
             histogram = f"rollup.{schema.name}_hist_{level}"
-            span = f"WHERE \"at\" >= {literal(start)} AND \"at\" < {literal(end)}"
+            span = f'WHERE "at" >= {literal(start)} AND "at" < {literal(end)}'
             statements += [f"DELETE FROM {target} {span}", f"DELETE FROM {histogram} {span}"]
-            counts = source if finer is None else f"(SELECT * FROM rollup.{schema.name}_{finer} {span})"
+            counts = (
+                source if finer is None else f"(SELECT * FROM rollup.{schema.name}_{finer} {span})"
+            )
             statements.append(f"INSERT INTO {target} {_counts(schema, level, counts)}")
             bins = source
             if finer is not None:
@@ -238,7 +244,7 @@ def _word(value: Value) -> str:
 def _create_counts(schema: FactSchema, level: str) -> str:
     dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
     return (
-        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_{level} (\"at\" TIMESTAMP, {dimensions}"
+        f'CREATE TABLE IF NOT EXISTS rollup.{schema.name}_{level} ("at" TIMESTAMP, {dimensions}'
         "requests BIGINT, timed_requests BIGINT, value_total DECIMAL(38, 6), newest TIMESTAMP, "
         "evidence_rank INTEGER)"
     )
@@ -247,7 +253,7 @@ def _create_counts(schema: FactSchema, level: str) -> str:
 def _create_histogram(schema: FactSchema, level: str) -> str:
     dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
     return (
-        f"CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} (\"at\" TIMESTAMP, {dimensions}"
+        f'CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} ("at" TIMESTAMP, {dimensions}'
         "bin BIGINT, requests BIGINT)"
     )
 
@@ -261,7 +267,7 @@ def _dimensions(schema: FactSchema) -> tuple[str, ...]:
 def _counts(schema: FactSchema, level: str, source: str) -> str:
     dimensions = ", ".join(_dimensions(schema))
     return (
-        f"SELECT date_trunc('{level}', \"at\") AS \"at\", {dimensions}, sum(requests) AS requests, "
+        f'SELECT date_trunc(\'{level}\', "at") AS "at", {dimensions}, sum(requests) AS requests, '
         "sum(timed_requests) AS timed_requests, sum(CAST(value_total AS DECIMAL(38, 6))) "
         f"AS value_total, max(newest) AS newest, max(evidence_rank) AS evidence_rank "
         f"FROM {source} GROUP BY ALL"
@@ -273,7 +279,7 @@ def _histogram(schema: FactSchema, level: str, source: str, *, raw: bool) -> str
     bin_ = bin_of(value) if raw else "bin"
     where = f"WHERE {value} IS NOT NULL" if raw else ""
     return (
-        f"SELECT date_trunc('{level}', \"at\") AS \"at\", {', '.join(_dimensions(schema))}, {bin_} AS bin, "
+        f'SELECT date_trunc(\'{level}\', "at") AS "at", {", ".join(_dimensions(schema))}, {bin_} AS bin, '
         f"sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
     )
 

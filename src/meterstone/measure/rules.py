@@ -19,7 +19,7 @@ from meterstone.catalogue import Catalogue, Metric, parse_window
 from meterstone.catalogue.model import Schedule
 from meterstone.catalogue.windows import parse_duration
 from meterstone.measure.compile import literal
-from meterstone.measure.gates import NEUTRAL
+from meterstone.measure.gates import NEUTRAL, UNJUDGED
 from meterstone.measure.history import History, day_end, last_closed_day
 from meterstone.measure.intervals import mann_kendall
 from meterstone.measure.results import Scope, Value
@@ -74,7 +74,10 @@ class Rules:
             verdict = "insufficient_data"
         good = sum(t is True for t in truth)
         return RuleResult(
-            value, verdict, len(decided), f"The rule held on {good} of {len(truth)} {hold['unit']}s."
+            value,
+            verdict,
+            len(decided),
+            f"The rule held on {good} of {len(truth)} {hold['unit']}s.",
         )
 
     def _milestone(self, metric: Metric, scope: Scope) -> RuleResult:
@@ -87,7 +90,9 @@ class Rules:
         if not decided:
             return RuleResult(None, "no_data", 0, "No record of what the milestone asks for.")
         dated = _first_run(truth, hold["periods"])
-        when = moments[dated].astimezone(self._zone) - timedelta(days=1) if dated is not None else None
+        when = (
+            moments[dated].astimezone(self._zone) - timedelta(days=1) if dated is not None else None
+        )
         verdict = "met" if dated is not None else "not_met"
         if len(decided) < metric.raw.min_sample:
             verdict = "insufficient_data"
@@ -139,7 +144,9 @@ class Rules:
         target = metric.raw.target
         compare = COMPARE.get(target.cmp)
         known = series[np.isfinite(series)]
-        return compare is not None and scope is not None and bool(np.all(compare(known, target.value)))
+        return (
+            compare is not None and scope is not None and bool(np.all(compare(known, target.value)))
+        )
 
     def _cadence(self, metric: Metric, scope: Scope) -> RuleResult:
         opens, closes = parse_window(metric.raw.window).bounds(self._at, self._zone)
@@ -175,9 +182,7 @@ class Rules:
             row["published_at"] = row["published_at"].replace(tzinfo=UTC)
         return rows
 
-    def _due_periods(
-        self, schedule: Schedule, opens: datetime, closes: datetime
-    ) -> list[datetime]:
+    def _due_periods(self, schedule: Schedule, opens: datetime, closes: datetime) -> list[datetime]:
         """Ends of the periods whose time limit passed within the window."""
         unit = "day" if schedule.share_of_minutes else schedule.every
         limit = parse_duration(schedule.due_within) if schedule.due_within else timedelta(0)
@@ -188,9 +193,7 @@ class Rules:
         self, schedule: Schedule, end: datetime, published: Sequence[Mapping[str, Any]]
     ) -> bool:
         refs = [
-            ref
-            for ref in self._catalogue.group(schedule.group)
-            if ref not in schedule.excluding
+            ref for ref in self._catalogue.group(schedule.group) if ref not in schedule.excluding
         ]
         if schedule.share_of_minutes:
             return self._was_live(refs, end, published, schedule.share_of_minutes)
@@ -255,7 +258,7 @@ class Rules:
         truth: list[bool | None] = []
         for day in days:
             verdicts = [result.verdict for result in results[day].values()]
-            known = [v for v in verdicts if v != "no_data"]
+            known = [v for v in verdicts if v not in UNJUDGED]
             truth.append(all(v in NEUTRAL for v in verdicts) if known else None)
         return truth
 

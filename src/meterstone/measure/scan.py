@@ -525,7 +525,7 @@ def _keys(table: pa.Table) -> tuple[list[str], Array]:
     order = sorted(words)
     position = np.array([order.index(word) for word in words], dtype=np.int64)
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return order, position[codes] if len(words) else np.zeros(0, dtype=np.int64)
+    return order, position[codes] if words else np.zeros(0, dtype=np.int64)
 
 
 def _column(table: pa.Table, name: str) -> Array:
@@ -546,4 +546,3 @@ def grain_of(moments: Sequence[Moment]) -> Level | None:
         if all(second % size == 0 for second in seconds):
             return level
     return None
-

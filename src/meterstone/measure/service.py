@@ -14,7 +14,12 @@ from meterstone.errors import InputError, suggest
 from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
 from meterstone.measure.compile import literal
 from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
-from meterstone.measure.gates import LEAST_DAYS, MaintenanceWindow, evaluate_gate, maintenance_windows
+from meterstone.measure.gates import (
+    LEAST_DAYS,
+    MaintenanceWindow,
+    evaluate_gate,
+    maintenance_windows,
+)
 from meterstone.measure.history import History, cell_value
 from meterstone.measure.results import (
     GateResult,
@@ -93,9 +98,7 @@ class Measuring:
             return results[0], {}
         column = self._evaluator.evaluate([self._at], [metric.id]).columns[metric.id, scope.kind]
         if scope.key not in column.keys:
-            raise InputError(
-                f"nothing is known of {scope}", mend=suggest(scope.key, column.keys)
-            )
+            raise InputError(f"nothing is known of {scope}", mend=suggest(scope.key, column.keys))
         revision = self._revisions().get((metric.ref, scope), 0)
         k = column.keys.index(scope.key)
         terms = {
@@ -167,7 +170,9 @@ class Measuring:
             revision=revision,
             places=tuple(
                 PlaceVerdict(
-                    place.ref, place.target.as_dict(), str(column.verdicts[i][0, k])  # type: ignore[arg-type]
+                    place.ref,
+                    place.target.as_dict(),
+                    str(column.verdicts[i][0, k]),  # type: ignore[arg-type]
                 )
                 for i, place in enumerate(metric.places)
                 if is_at(place, metric, scope)

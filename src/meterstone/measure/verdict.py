@@ -33,7 +33,8 @@ class Judged:
     """What is needed to judge a metric; all arrays of shape (moments, keys).
 
     ``present``: rows were read. ``alive``: the collector is shown to run, or None where the metric
-    names no heartbeat. ``enough``: the gates of the metric hold.
+    names no heartbeat. ``populated``: there is something to judge, even where none of it has what the
+    value needs. ``enough``: the gates of the metric hold.
     """
 
     value: Array
@@ -42,6 +43,7 @@ class Judged:
     sample: Array
     present: Array
     alive: Array | None
+    populated: Array
     expired: Array
     enough: Array
     censored: Array
@@ -72,10 +74,11 @@ def missing(metric: Metric, judged: Judged) -> Array:
 
 def nothing(metric: Metric, judged: Judged) -> Array:
     """The verdict where there is no value: not_applicable for an empty population that is shown to
-    be empty, no_data otherwise."""
+    be empty, insufficient_data for one of which nothing can be measured, no_data otherwise."""
     shown = judged.alive if judged.alive is not None else judged.present
     known_empty = shown & (metric.raw.empty == "not_applicable")
-    return np.where(known_empty, "not_applicable", "no_data")
+    words = np.where(known_empty, "not_applicable", "no_data").astype(object)
+    return np.where(judged.populated & (judged.sample <= 0), "insufficient_data", words)
 
 
 def _is_void(value: Array) -> Array:

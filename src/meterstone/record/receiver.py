@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from meterstone.errors import InputError, MeterstoneError, StorageError
 from meterstone.facts import FactBatch, Reject
@@ -72,8 +72,13 @@ Check = Callable[[bytes], None]
 Prepare = Callable[[bytes], Incoming]
 
 
-def create_receiver(recorder: Recorder, limits: Limits | None = None) -> Starlette:
-    """The application. Its lifespan runs the background mapping and drains it at the end."""
+def create_receiver(
+    recorder: Recorder, limits: Limits | None = None, pages: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application. Its lifespan runs the background mapping and drains it at the end.
+
+    ``pages`` are further routes to serve beside those of the receiver.
+    """
     receiver = _Receiver(recorder, limits or Limits())
     return Starlette(
         routes=[
@@ -81,6 +86,7 @@ def create_receiver(recorder: Recorder, limits: Limits | None = None) -> Starlet
             Route(FACTS, receiver.facts, methods=["POST"]),
             Route("/healthz", _healthz),
             Route("/readyz", receiver.readyz),
+            *pages,
         ],
         lifespan=receiver.lifespan,
         exception_handlers={
@@ -348,7 +354,12 @@ class _HasRecorder(Protocol):
     def recorder(self) -> Recorder: ...
 
 
-def serve(home: _HasRecorder, host: str = "127.0.0.1", port: int = PORT) -> None:
+def serve(
+    home: _HasRecorder,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    pages: Sequence[BaseRoute] = (),
+) -> None:
     """Receive until SIGTERM or SIGINT; then finish what was begun, in less than 10 s.
 
     Prints one line with the address to stderr, once connections are taken. Port 0 takes a free one.
@@ -357,7 +368,7 @@ def serve(home: _HasRecorder, host: str = "127.0.0.1", port: int = PORT) -> None
         InputError: the address cannot be taken.
     """
     config = uvicorn.Config(
-        create_receiver(home.recorder),
+        create_receiver(home.recorder, pages=pages),
         access_log=False,
         log_config=None,
         lifespan="on",

@@ -1,0 +1,562 @@
+"""The command line. Every command takes ``--home`` and ``--json``; exit 0 done, 1 the answer is no,
+2 wrong use or bad input. One JSON document goes to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from meterstone import __version__, demo
+from meterstone.app import Home, fact_shapes
+from meterstone.catalogue import framework_path, load_catalogue
+from meterstone.catalogue.export import export
+from meterstone.errors import InputError, MeterstoneError
+from meterstone.measure.results import Scope, rfc3339
+from meterstone.publish import terminal
+from meterstone.publish.pages import pages
+from meterstone.record.formats import formats
+from meterstone.record.ingest import Progress as IngestProgress
+from meterstone.record.ingest import ingest as ingest_files
+from meterstone.record.receiver import serve as serve_receiver
+from meterstone.scorecard.canonical import canonical
+from meterstone.scorecard.diff import diff as diff_scorecards
+from meterstone.settings import home_path, refuse_unknown_variables, setting
+
+app = typer.Typer(
+    name="meterstone",
+    help="Measure an integration programme, and say honestly whether a target is met.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+catalogue_app = typer.Typer(no_args_is_help=True, help="Definitions of what is measured.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be mapped, and why.")
+maintenance_app = typer.Typer(no_args_is_help=True, help="Approved maintenance windows.")
+app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(maintenance_app, name="maintenance")
+
+_log = Console(stderr=True)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder to work in (METERSTONE_HOME; default ./.meterstone)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", help="Moment measured, such as 2026-03-01T00:00:00Z (default: now)."),
+]
+KnownOption = Annotated[
+    str | None,
+    typer.Option("--known-at", help="Only what was recorded by then counts (default: now)."),
+]
+ScopeOption = Annotated[
+    str,
+    typer.Option("--scope", help="network, integration:KEY, franchise:KEY or endpoint_group:KEY."),
+]
+
+
+def main() -> None:
+    """Entry point: runs the command line and turns errors into exit codes."""
+    try:
+        refuse_unknown_variables()
+        app()
+    except MeterstoneError as error:
+        if "--json" in sys.argv:
+            print(json.dumps(error.as_dict()))
+        _log.print(
+            f"meterstone: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(error.exit_code)
+
+
+def _emit(document: Any, *, as_json: bool, text: Any = None) -> None:
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False, default=str))
+    elif text is not None:
+        terminal.show(text)
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"{text!r} is not a time", place=option, mend=f"{option} 2026-03-01T00:00:00Z"
+        ) from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _scope(text: str) -> Scope:
+    kind, _, key = text.partition(":")
+    if kind not in ("network", "integration", "franchise", "endpoint_group") or (
+        (kind == "network") != (key == "")
+    ):
+        raise InputError(
+            f"unknown scope {text!r}",
+            place="--scope",
+            mend="write network, integration:square, franchise:F1 or endpoint_group:analytics",
+        )
+    return Scope(kind, key or "*")  # type: ignore[arg-type]  # checked above
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return datetime.now(UTC).date() - timedelta(days=1)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"{text!r} is not a day", place="--day", mend="--day 2026-03-01"
+        ) from error
+
+
+@contextmanager
+def _mapping_shown(title: str) -> Iterator[Any]:
+    with Progress(
+        TextColumn("{task.description}"), TextColumn("{task.fields[what]}"), TimeElapsedColumn(),
+        console=_log, transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task(title, total=None, what="")
+
+        def advance(done: Any) -> None:
+            progress.update(task, what=f"{done.records:,} records, {done.rows:,} facts")
+
+        yield advance
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
+    as_: Annotated[str | None, typer.Option("--as", help="Format; default: recognised.")] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What the bytes do not say, as KEY=VALUE (integration=square)."),
+    ] = None,
+    entered_by: Annotated[
+        str | None, typer.Option(help="Who enters rows of a CSV (default: the user).")
+    ] = None,
+    entered_role: Annotated[str, typer.Option(help="In which role.")] = "operator",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Land files and turn them into facts.
+
+    Example: meterstone ingest access.log.gz traces.json facts.jsonl
+    """
+    added = {"entered_by": entered_by or getpass.getuser(), "entered_role": entered_role}
+    for pair in context or []:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"{pair!r} is not KEY=VALUE", place="--set", mend="--set fact=probe")
+        added[key] = value
+    with Home(home_path(home)) as opened, _bytes_shown() as advance:
+        report = ingest_files(opened.recorder, paths, as_=as_, context=added, on_progress=advance)
+    appended = report.mapping.appended
+    document = {
+        "files": [
+            {"path": f.path, "format": f.format, "landed": f.landed, "duplicate": f.duplicate, "refused": f.refused}
+            for f in report.files
+        ],
+        "skipped": report.skipped,
+        "facts": {"new": appended.new, "duplicate": appended.duplicate, "revised": appended.revised},
+        "quarantined": report.mapping.rejected,
+    }  # fmt: skip
+    _emit(document, as_json=json_)
+    if not json_:
+        for file in report.files:
+            again = f", {file.duplicate} landed before" if file.duplicate else ""
+            print(f"{file.path}: {file.format}, {file.landed} records{again}")
+        for skipped in report.skipped:
+            print(f"{skipped}: skipped, no format recognises it")
+        print(
+            f"{appended.new:,} new facts, {appended.duplicate:,} known already, "
+            f"{appended.revised:,} revised, {report.mapping.rejected:,} in quarantine"
+        )
+        if report.mapping.rejected:
+            print("next: meterstone quarantine list")
+
+
+@contextmanager
+def _bytes_shown() -> Iterator[Any]:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+        TextColumn("{task.fields[rows]:,} facts"), TimeElapsedColumn(),
+        console=_log, transient=True,
+    ) as progress:  # fmt: skip
+        tasks: dict[str, Any] = {}
+
+        def advance(done: IngestProgress) -> None:
+            if done.path not in tasks:
+                tasks[done.path] = progress.add_task(Path(done.path).name, total=done.total, rows=0)
+            progress.update(tasks[done.path], completed=done.done, rows=done.rows)
+
+        yield advance
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address (METERSTONE_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (METERSTONE_PORT); 0: a free one.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Receive OTLP traces and facts over HTTP, and show the scorecard as a page.
+
+    Example: meterstone serve --port 4318
+    """
+    del json_  # the line with the address goes to standard error in either case
+    with Home(home_path(home)) as opened:
+        serve_receiver(opened, setting("host", host), int(setting("port", port)), pages(opened))
+
+
+@app.command()
+def measure(
+    at: AtOption = None,
+    known_at: KnownOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 when a target is missed.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Every metric and gate at a moment.
+
+    Example: meterstone measure --at 2026-03-01T00:00:00Z --json
+    """
+    with Home(home_path(home)) as opened:
+        moment = _moment(at, "--at") or datetime.now(UTC)
+        found = opened.measure(moment, _moment(known_at, "--known-at"))
+        titles = {id_: m.raw.title for id_, m in opened.catalogue.metrics.items()}
+    document = found.as_dict()
+    if json_:
+        _emit(document, as_json=True)
+    else:
+        rows = [
+            m | {"title": titles[m["id"]] + _scope_words(m["scope"])}
+            for m in document["metrics"]
+            if m["scope"]["kind"] == "network" or m["places"]
+        ]
+        terminal.show(terminal.metrics(rows))
+        terminal.show(terminal.gates(document["gates"]))
+    missed = [p for m in found.metrics for p in m.places if p.verdict == "not_met"]
+    if check and missed:
+        _log.print(f"{len(missed)} targets are missed", style="red")
+        raise typer.Exit(1)
+
+
+def _scope_words(scope: dict[str, str]) -> str:
+    return "" if scope["kind"] == "network" else f" · {scope['key']}"
+
+
+@app.command()
+def scorecard(
+    scope: ScopeOption = "network",
+    day: Annotated[str | None, typer.Option(help="Day reported (default: yesterday).")] = None,
+    known_at: KnownOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the signed document to a file.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The signed scorecard of a scope and day.
+
+    Example: meterstone scorecard --scope network --day 2026-03-01 --out march-1.json
+    """
+    with Home(home_path(home)) as opened:
+        document = opened.scorecard(_scope(scope), _day(day), _moment(known_at, "--known-at"))
+    data = canonical(document)
+    if out:
+        out.write_bytes(data)
+        _log.print(f"wrote {out}", highlight=False)
+    if json_:
+        sys.stdout.write(data.decode() + "\n")
+    elif not out:
+        terminal.show(terminal.scorecard(document))
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A signed scorecard.")],
+    recompute: Annotated[
+        bool,
+        typer.Option("--recompute/--no-recompute", help="Also compute it again as known then."),
+    ] = True,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Is a scorecard as it was signed, and does the warehouse still give the same numbers?
+
+    Without a home at hand only hash and signature are checked. Example: meterstone verify march-1.json
+    """
+    folder = home_path(home)
+    has_warehouse = (folder / "landing.sqlite").exists()
+    with Home(folder) as opened:
+        found = opened.verify(_read(file), recompute=recompute and has_warehouse)
+    if json_:
+        _emit(found.as_dict(), as_json=True)
+    else:
+        print(found.sentence)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read: {error.strerror}", place=str(file), mend="check the path"
+        ) from error
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="The earlier scorecard.")],
+    b: Annotated[Path, typer.Argument(help="The later scorecard.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """What changed between two scorecards, in words, and why.
+
+    Example: meterstone diff march-1.json march-2.json
+    """
+    del home  # two documents say all there is
+    changes = diff_scorecards(_read(a), _read(b))
+    _emit([change.as_dict() for change in changes], as_json=json_)
+    if not json_:
+        print("\n".join(change.sentence for change in changes) or "Nothing changed.")
+
+
+@app.command()
+def rebuild(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Make the warehouse anew from the landing log; values stay equal."""
+    with Home(home_path(home)) as opened, _mapping_shown("rebuilding") as advance:
+        done = opened.rebuild(advance)
+    document = {"records": done.records, "facts": done.rows, "quarantined": done.rejected}
+    _emit(document, as_json=json_)
+    if not json_:
+        print(
+            f"{done.records:,} records mapped to {done.rows:,} facts; {done.rejected:,} in quarantine"
+        )
+
+
+@app.command()
+def explain(
+    metric: Annotated[str, typer.Argument(help="Metric id or ref of the framework.")],
+    scope: ScopeOption = "network",
+    at: AtOption = None,
+    known_at: KnownOption = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Where a number comes from: definition, inputs, fact rows, landed records.
+
+    Example: meterstone explain integration_uptime --scope integration:square
+    """
+    with Home(home_path(home)) as opened:
+        moment = _moment(at, "--at") or datetime.now(UTC)
+        found = opened.explain(metric, _scope(scope), moment, _moment(known_at, "--known-at"))
+        seqs = {row["_seq"] for fact in found.facts for row in fact.sample}
+        records = {seq: opened.log.get(seq) for seq in sorted(seqs)}
+    landed = [
+        {
+            "seq": seq,
+            "name": record.name,
+            "format": record.format,
+            "received_at": rfc3339(record.received_at),
+            "sha256": record.sha256.hex(),
+        }
+        for seq, record in records.items()
+    ]
+    document = {
+        "metric": found.result.as_dict(),
+        "definition": found.metric.raw.definition,
+        "defined_in": found.metric.place,
+        "terms": found.terms,
+        "facts": [
+            {"fact": f.fact, "rows": f.rows, "landed_records": f.records, "sample": list(f.sample)}
+            for f in found.facts
+        ],
+        "landed": landed,
+        "notes": found.notes,
+    }
+    names = {seq: f"{r.name} ({rfc3339(r.received_at)})" for seq, r in records.items()}
+    _emit(document, as_json=json_, text=terminal.explanation(found, names))
+
+
+@app.command()
+def publish(
+    day: Annotated[str | None, typer.Option(help="Day to publish (default: yesterday).")] = None,
+    report: Annotated[str, typer.Option(help="daily, monthly, quarterly …")] = "daily",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Put the results of a day on record; gates count published days. Run it once a day.
+
+    Example: meterstone publish --day 2026-03-01
+    """
+    with Home(home_path(home)) as opened:
+        done = opened.publish(_day(day), report)
+    document = {"new": done.appended.new, "revised": done.appended.revised}
+    _emit(document, as_json=json_)
+    if not json_:
+        print(f"{done.appended.new} results published, {done.appended.revised} restated")
+
+
+@catalogue_app.command("export")
+def catalogue_export(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Every target with its definition, one entry a ref of the framework."""
+    folder = home_path(home)
+    own = folder / "catalogue"
+    entries = export(load_catalogue(own if own.exists() else framework_path(), fact_shapes()))
+    _emit(entries, as_json=json_)
+    if not json_:
+        for entry in entries:
+            print(
+                f"{entry['ref']}  {entry['id']}  {entry['target']['cmp']} {entry['target']['value']} {entry['unit']}"
+            )
+
+
+@catalogue_app.command("check")
+def catalogue_check(
+    path: Annotated[Path, typer.Argument(help="A catalogue file or folder.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Is a catalogue right? Errors name file, line and what to write instead."""
+    del home  # a catalogue stands by itself
+    checked = load_catalogue(path, fact_shapes())
+    document = {
+        "ok": True,
+        "metrics": len(checked.metrics),
+        "refs": len(checked.order),
+        "hash": checked.hash,
+    }
+    _emit(document, as_json=json_)
+    if not json_:
+        print(f"{path}: {len(checked.metrics)} metrics in {len(checked.order)} places, no errors")
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    all_: Annotated[bool, typer.Option("--all", help="Mended ones too.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """What could not be mapped, with the reason and what mends it."""
+    with Home(home_path(home)) as opened:
+        opened.recorder.map_new()
+        waiting = opened.log.quarantined(None if all_ else "open")
+    document = [
+        {
+            "id": q.id, "record": q.seq, "name": q.name, "item": q.item, "fact": q.fact,
+            "reason": q.reason, "mend": q.mend, "excerpt": q.excerpt, "state": q.state,
+            "at": rfc3339(q.at),
+        }
+        for q in waiting
+    ]  # fmt: skip
+    _emit(document, as_json=json_)
+    if not json_:
+        for q in waiting:
+            print(f"record {q.seq} ({q.name}) item {q.item} {q.fact}: {q.reason}\n  mend: {q.mend}")
+        print(f"{len(waiting)} in quarantine" if waiting else "The quarantine is empty.")
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    record: Annotated[
+        int | None, typer.Argument(help="Number of the landed record; default: all.")
+    ] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Map quarantined records again, after what they need was mended."""
+    with Home(home_path(home)) as opened:
+        opened.recorder.map_new()
+        seqs = sorted({q.seq for q in opened.log.quarantined()}) if record is None else [record]
+        done = {seq: opened.recorder.retry(seq) for seq in seqs}
+    mended = [seq for seq, result in done.items() if result is not None]
+    document = {"tried": seqs, "mended": mended}
+    _emit(document, as_json=json_)
+    if not json_:
+        print(f"{len(mended)} of {len(seqs)} records mapped anew")
+
+
+@maintenance_app.command("add")
+def maintenance_add(
+    start: Annotated[str, typer.Option("--from", help="Start, UTC.")],
+    end: Annotated[str, typer.Option("--to", help="End, UTC.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    person: Annotated[str, typer.Option(help="Who approves it.")],
+    role: Annotated[str, typer.Option(help="In which role.")] = "operations",
+    scope: Annotated[str, typer.Option(help="network or the key of an integration.")] = "network",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Approve a maintenance window before it starts; it stands in the scorecard."""
+    opens, closes = _moment(start, "--from"), _moment(end, "--to")
+    with Home(home_path(home)) as opened:
+        opened.approve_maintenance(
+            scope, opens or datetime.now(UTC), closes or datetime.now(UTC), reason, person, role
+        )
+    _emit({"approved": True}, as_json=json_)
+    if not json_:
+        print(f"approved for {scope}: {start} to {end}")
+
+
+@app.command("formats")
+def formats_list(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """What ``ingest`` can read."""
+    del home  # the same everywhere
+    found = [{"name": f.name, "title": f.title} for f in formats().values()]
+    _emit(found, as_json=json_)
+    if not json_:
+        for entry in found:
+            print(f"{entry['name']:20} {entry['title']}")
+
+
+@app.command("demo")
+def demo_command(
+    host: Annotated[str | None, typer.Option(help="Address (METERSTONE_HOST).")] = None,
+    port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 4318,
+    serve_page: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Serve the page when done.")
+    ] = True,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Load the real sample data, measure it, print the scorecard, and serve it as a page.
+
+    Example: meterstone demo --no-serve
+    """
+    folder = home_path(home) if home else Path(".meterstone/demo")
+    demo.prepare(folder)
+    with Home(folder) as opened:
+        with _bytes_shown() as advance:
+            ingest_files(opened.recorder, demo.paths(), context=demo.CONTEXT, on_progress=advance)
+        document = opened.scorecard(Scope("network"), demo.DAY)
+        (folder / "scorecard.json").write_bytes(canonical(document))
+        _emit(document, as_json=json_, text=terminal.scorecard(document))
+        if serve_page:
+            serve_receiver(opened, setting("host", host), port, pages(opened, demo.DAY))
+
+
+@app.command()
+def version() -> None:
+    """The version of Meterstone."""
+    print(__version__)
+
+
+if __name__ == "__main__":
+    main()

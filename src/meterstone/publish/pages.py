@@ -1,0 +1,133 @@
+"""The first plain page: the network's scorecard of a day, rendered from the signed document.
+
+No script, no outside request; the only inputs are the day and an element of the document.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from meterstone.errors import InputError
+from meterstone.measure.results import Scope
+from meterstone.publish.gauge import HEIGHT, WIDTH, gauge
+from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
+from meterstone.scorecard.canonical import canonical
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Scorecards(Protocol):
+        """An opened home, as far as a page needs it."""
+
+        def scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
+            """The signed scorecard of a scope and day."""
+
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_SYSTEMS = "Demo"
+
+
+def pages(home: Scorecards, day: date | None = None) -> list[BaseRoute]:
+    """Routes of the page.
+
+    Args:
+        home: gives scorecards.
+        day: shown when none is asked for; None: yesterday.
+    """
+    site = _Site(home, day)
+    return [
+        Route("/", site.scorecard_page),
+        Route("/scorecard.json", site.scorecard_json),
+        Route("/style.css", site.style),
+    ]
+
+
+class _Site:
+    def __init__(self, home: Scorecards, day: date | None) -> None:
+        self._home = home
+        self._day = day
+        self._templates = Environment(
+            loader=PackageLoader("meterstone.publish"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def scorecard_page(self, request: Request) -> Response:
+        """The scorecard as HTML; ``?day=2026-03-01`` chooses the day."""
+        day = self._chosen(request)
+        card = self._home.scorecard(Scope("network"), day)
+        html = self._templates.get_template("scorecard.html").render(
+            card=card,
+            groups=_groups(card["metrics"]),
+            day=day,
+            before=day - timedelta(days=1),
+            after=day + timedelta(days=1),
+            look=VERDICTS,
+            size=(WIDTH, HEIGHT),
+        )
+        return HTMLResponse(html, headers=HEADERS)
+
+    def scorecard_json(self, request: Request) -> Response:
+        """The same scorecard as its signed, canonical JSON."""
+        card = self._home.scorecard(Scope("network"), self._chosen(request))
+        return Response(canonical(card), media_type="application/json", headers=HEADERS)
+
+    def style(self, _request: Request) -> Response:
+        """The style sheet."""
+        source = self._templates.get_template("style.css").render()
+        return Response(source, media_type="text/css", headers=HEADERS)
+
+    def _chosen(self, request: Request) -> date:
+        text = request.query_params.get("day")
+        if text is None:
+            return self._day or datetime.now(UTC).date() - timedelta(days=1)
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise InputError(
+                f"{text[:40]!r} is not a day", place="?day=", mend="write ?day=2026-03-01"
+            ) from error
+
+
+def _groups(metrics: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Metrics by system of the framework, each with what the page shows of it."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for metric in metrics:
+        system = metric["refs"][0].split(".")[0]
+        groups.setdefault(system, []).append(_shown(metric))
+    return sorted(groups.items(), key=lambda group: not group[0].startswith(_SYSTEMS))
+
+
+def _shown(metric: dict[str, Any]) -> dict[str, Any]:
+    target = metric["target"]["value"]
+    beside = () if isinstance(target, list) else (target,)
+    return {
+        "id": metric["id"],
+        "title": metric["title"],
+        "value": format_value(metric["value"], metric["unit"], beside=beside),
+        "interval": format_interval(metric["interval"], metric["unit"])
+        if metric["interval"]
+        else "",
+        "target": format_target(metric["target"]),
+        "look": VERDICTS[metric["verdict"]],
+        "reason": metric["reason"],
+        "run": metric["run"],
+        "n": f"{metric['n']:,} {metric['sample_unit']}",
+        "evidence": metric["evidence"] or "",
+        "gauge": gauge(metric),
+    }

@@ -1,0 +1,56 @@
+"""Settings of the command line: one table of name, default and help. Environment beats default,
+an option beats both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterstone.errors import InputError, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its environment variable, its default, and one line of help."""
+
+    variable: str
+    default: str
+    help: str
+
+
+SETTINGS = {
+    "home": Setting("METERSTONE_HOME", "./.meterstone", "folder with log, warehouse and keys"),
+    "host": Setting("METERSTONE_HOST", "127.0.0.1", "address to serve at"),
+    "port": Setting("METERSTONE_PORT", "4318", "port to serve at (4318: where OTLP is sent)"),
+}
+
+
+def setting(name: str, given: object = None) -> str:
+    """The value of a setting: what was given, else the environment, else the default."""
+    if given is not None:
+        return str(given)
+    entry = SETTINGS[name]
+    return os.environ.get(entry.variable, entry.default)
+
+
+def home_path(given: Path | None) -> Path:
+    """The home to work in."""
+    return Path(setting("home", given)).expanduser()
+
+
+def refuse_unknown_variables() -> None:
+    """Stop at a misspelt METERSTONE_… variable instead of ignoring it.
+
+    Raises:
+        InputError: names it and the one that was meant.
+    """
+    known = {entry.variable for entry in SETTINGS.values()} | {
+        "METERSTONE_SHARED",
+        "METERSTONE_NO_SKIP",
+    }
+    for name in os.environ:
+        if name.startswith("METERSTONE_") and name not in known:
+            raise InputError(
+                f"unknown setting {name}", place="environment", mend=suggest(name, sorted(known))
+            )
