@@ -168,13 +168,23 @@ def ingest(
     appended = report.mapping.appended
     document = {
         "files": [
-            {"path": f.path, "format": f.format, "landed": f.landed, "duplicate": f.duplicate, "refused": f.refused}
+            {
+                "path": f.path,
+                "format": f.format,
+                "landed": f.landed,
+                "duplicate": f.duplicate,
+                "refused": f.refused,
+            }
             for f in report.files
         ],
         "skipped": report.skipped,
-        "facts": {"new": appended.new, "duplicate": appended.duplicate, "revised": appended.revised},
+        "facts": {
+            "new": appended.new,
+            "duplicate": appended.duplicate,
+            "revised": appended.revised,
+        },
         "quarantined": report.mapping.rejected,
-    }  # fmt: skip
+    }
     _emit(document, as_json=json_)
     if not json_:
         for file in report.files:
@@ -297,7 +307,9 @@ def verify(
 ) -> None:
     """Is a scorecard as it was signed, and does the warehouse still give the same numbers?
 
-    Without a home at hand only hash and signature are checked. Example: meterstone verify march-1.json
+    Without a home at hand only hash and signature are checked.
+
+    Example: meterstone verify march-1.json
     """
     folder = home_path(home)
     has_warehouse = (folder / "landing.sqlite").exists()
@@ -347,7 +359,8 @@ def rebuild(home: HomeOption = None, json_: JsonOption = False) -> None:
     _emit(document, as_json=json_)
     if not json_:
         print(
-            f"{done.records:,} records mapped to {done.rows:,} facts; {done.rejected:,} in quarantine"
+            f"{done.records:,} records mapped to {done.rows:,} facts; "
+            f"{done.rejected:,} in quarantine"
         )
 
 
@@ -424,7 +437,8 @@ def catalogue_export(home: HomeOption = None, json_: JsonOption = False) -> None
     if not json_:
         for entry in entries:
             print(
-                f"{entry['ref']}  {entry['id']}  {entry['target']['cmp']} {entry['target']['value']} {entry['unit']}"
+                f"{entry['ref']}  {entry['id']}  {entry['target']['cmp']} "
+                f"{entry['target']['value']} {entry['unit']}"
             )
 
 

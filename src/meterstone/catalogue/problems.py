@@ -17,7 +17,7 @@ class ExpressionError(ValueError):
         self.line = line
 
 
-class CatalogueErrors(CatalogueError):  # noqa: N818  # the plural says it
+class CatalogueErrors(CatalogueError):  # the plural says it
     """Several definitions are wrong. Place, cause and mend are those of the first; ``errors`` has
     all of them in the order of the files, and the text shows them all."""
 

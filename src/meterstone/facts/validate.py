@@ -68,7 +68,7 @@ class FactBatch:
     rejects: list[Reject] = field(default_factory=list)
 
 
-class RowRefused(ValueError):  # noqa: N818  # what happened, as in a sentence
+class RowRefused(ValueError):  # what happened, as in a sentence
     """One row does not fit; carries the mend. Caught where the batch is built."""
 
     def __init__(self, reason: str, mend: str) -> None:

@@ -30,7 +30,7 @@ from meterstone.warehouse.base import Warehouse
 Array = NDArray[Any]
 
 RULE_KINDS = ("threshold", "milestone", "cadence", "trend")
-"""Kinds that are computed from the results of other metrics over time (`meterstone.measure.rules`)."""
+"""Kinds that are computed from the results of other metrics over time (see `rules`)."""
 
 
 @dataclass(slots=True)
@@ -267,7 +267,8 @@ class _Cell:
         )
         void = missing(metric, judged)
         if value.dtype == object:
-            value = np.where(void, None, value)
+            value = value.copy()
+            value[void] = None
         else:
             value = np.where(void, np.nan, value)
         return Column(
@@ -493,7 +494,7 @@ _METHODS = {
 }
 
 
-def _sorted(values: list[float | None]) -> Array:
+def _sorted(values: Any) -> Array:
     """Rows in one order, so that the engine's order of rows changes no interval."""
     return np.sort(np.array([value for value in values if value is not None], dtype=float))
 

@@ -1,4 +1,4 @@
-"""Where a number comes from: its definition, its inputs, the rows behind them, the landed records."""
+"""Where a number comes from: definition, inputs, the rows behind them, the landed records."""
 
 from __future__ import annotations
 

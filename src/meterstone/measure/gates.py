@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue
@@ -134,7 +136,7 @@ def _mark(
     verdicts = {ref: _verdict(gate, result) for ref, result in results.items()}
     holding = tuple(ref for ref, verdict in verdicts.items() if verdict not in NEUTRAL)
     published = bool(results) and all(r.kind == "published" for r in results.values())
-    kind = "published" if published else "reconstructed"
+    kind: Literal["published", "reconstructed"] = "published" if published else "reconstructed"
     if all(verdict in UNJUDGED for verdict in verdicts.values()):
         return DayVerdict(day, "missing", kind, holding)
     if not holding:
@@ -202,7 +204,7 @@ def _chance(verdicts: Sequence[str], needed: int) -> float | None:
     known = [v for v in verdicts if v in ("met", "broken")]
     if not known:
         return None
-    pairs = list(zip(known, known[1:], strict=False))
+    pairs = list(pairwise(known))
 
     def step(before: str) -> float:
         following = [after for first, after in pairs if first == before]

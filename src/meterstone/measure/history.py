@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from meterstone.catalogue import Catalogue, Metric, Place
 from meterstone.facts import Vocabulary
 from meterstone.measure.compile import Compiler, literal
@@ -168,17 +170,18 @@ class History:
         return int(table.column("n")[0].as_py())
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a query in which ``{fact}`` names stand for eligible facts (``{attestation}``)."""
+        """Rows of a query in which ``{attestation}``, ``{metric_result}`` stand for the facts."""
         names = {name: self._compiler.fact(name) for name in ("attestation", "metric_result")}
-        return self._warehouse.query(sql.format(**names)).to_pylist()
+        rows: list[dict[str, Any]] = self._warehouse.query(sql.format(**names)).to_pylist()
+        return rows
 
 
 def cell_value(column: Column, index: int, key: str) -> float | str | None:
     """The value of one cell as Python; None where there is none."""
     value = column.value[index, column.keys.index(key)]
-    if value is None or value != value:  # NaN is no value
-        return None
-    return value if isinstance(value, str) else float(value)
+    if value is None or isinstance(value, str):
+        return value
+    return None if np.isnan(value) else float(value)
 
 
 def _day_result(evaluation: Evaluation, metric: Metric, place: Place, index: int) -> DayResult:

@@ -34,7 +34,7 @@ def payback_months(terms: Terms) -> NDArray[Any]:
 
 
 def forecast_growth(terms: Terms) -> NDArray[Any]:
-    """Growth in % of the newest issued forecast (``point``) over what was observed (``observed``)."""
+    """Growth in % of the newest issued forecast (``point``) over what is ``observed``."""
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = 100 * (terms["point"] / terms["observed"] - 1)
     return np.where(terms["observed"] > 0, growth, np.nan)

@@ -50,7 +50,7 @@ def wilson_fpc(good: Array, n: Array, population: Array) -> Bounds:
 def exact_poisson(count: Array) -> Bounds:
     """Garwood interval of a count."""
     lower = np.where(count > 0, stats.chi2.ppf(0.025, 2 * count) / 2, 0.0)
-    return lower, stats.chi2.ppf(0.975, 2 * (count + 1)) / 2
+    return lower, np.asarray(stats.chi2.ppf(0.975, 2 * (count + 1)) / 2, dtype=np.float64)
 
 
 def log_ratio(current: Array, base: Array) -> Bounds:

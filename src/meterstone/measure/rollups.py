@@ -59,7 +59,8 @@ class Rollups:
         """Kept verdict and value by day and ref."""
         listed = ", ".join(f"DATE '{day}'" for day in days)
         rows = self._warehouse.query(
-            f"SELECT day, ref, verdict, value, state FROM rollup.day_verdict WHERE day IN ({listed})"
+            "SELECT day, ref, verdict, value, state FROM rollup.day_verdict "
+            f"WHERE day IN ({listed})"
         ).to_pylist()
         found: dict[date, dict[str, tuple[str, Value]]] = {}
         for row in rows:
@@ -253,8 +254,8 @@ def _create_counts(schema: FactSchema, level: str) -> str:
 def _create_histogram(schema: FactSchema, level: str) -> str:
     dimensions = "".join(f"{name} VARCHAR, " for name in _dimensions(schema))
     return (
-        f'CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} ("at" TIMESTAMP, {dimensions}'
-        "bin BIGINT, requests BIGINT)"
+        f'CREATE TABLE IF NOT EXISTS rollup.{schema.name}_hist_{level} ("at" TIMESTAMP, '
+        f"{dimensions}bin BIGINT, requests BIGINT)"
     )
 
 
@@ -279,8 +280,8 @@ def _histogram(schema: FactSchema, level: str, source: str, *, raw: bool) -> str
     bin_ = bin_of(value) if raw else "bin"
     where = f"WHERE {value} IS NOT NULL" if raw else ""
     return (
-        f'SELECT date_trunc(\'{level}\', "at") AS "at", {", ".join(_dimensions(schema))}, {bin_} AS bin, '
-        f"sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
+        f'SELECT date_trunc(\'{level}\', "at") AS "at", {", ".join(_dimensions(schema))}, '
+        f"{bin_} AS bin, sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
     )
 
 

@@ -173,7 +173,8 @@ class Rules:
 
     def _published(self, since: datetime) -> list[dict[str, Any]]:
         rows = self._history.rows(
-            "SELECT ref, report, period_end, min(published_at) AS published_at FROM {metric_result} "
+            "SELECT ref, report, period_end, min(published_at) AS published_at "
+            "FROM {metric_result} "
             f"WHERE published_at IS NOT NULL AND published_at < {literal(self._at)} "
             f"AND period_end >= {literal(since)} GROUP BY ALL"
         )

@@ -351,7 +351,8 @@ class _Reader:
         bucket = f"CAST(floor(epoch({moved}) / {_DAY}) AS BIGINT)"
         return (
             f"(SELECT {bucket} AS b, {self._key} AS k, r.* FROM {source} AS r "
-            f"WHERE {time} >= {literal(self._start)} AND {time} < {literal(self._end)}{self._and_scope})"
+            f"WHERE {time} >= {literal(self._start)} AND {time} < {literal(self._end)}"
+            f"{self._and_scope})"
         )
 
     def _joined(self, source: str) -> str:

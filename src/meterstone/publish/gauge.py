@@ -36,7 +36,7 @@ def gauge(result: Mapping[str, Any]) -> Gauge | None:
     low, high = low - 0.25 * spread, high + 0.25 * spread
 
     def x(number: float) -> float:
-        return round(_PAD + (WIDTH - 2 * _PAD) * (number - low) / (high - low), 1)
+        return float(round(_PAD + (WIDTH - 2 * _PAD) * (number - low) / (high - low), 1))
 
     upwards = result["target"]["cmp"] in (">=", ">", "==")
     good = (x(target), WIDTH - x(target)) if upwards else (0.0, x(target))

@@ -13,7 +13,12 @@ from meterstone.measure.explain import Explanation
 from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
 
 _STYLES = {"met": "green", "miss": "red", "doubt": "yellow", "none": "dim", "reference": "blue"}
-_RIBBON = {"met": ("█", "green"), "broken": ("▁", "red"), "excused": ("▒", "yellow"), "missing": ("·", "dim")}  # fmt: skip
+_RIBBON = {
+    "met": ("█", "green"),
+    "broken": ("▁", "red"),
+    "excused": ("▒", "yellow"),
+    "missing": ("·", "dim"),
+}
 
 
 def verdict(word: str) -> Text:
@@ -107,7 +112,7 @@ def explanation(found: Explanation, records: Mapping[int, str]) -> RenderableTyp
         ("metric", f"{raw.title} ({raw.id})"),
         ("scope", str(result.scope)),
         ("definition", raw.definition),
-        ("window", f"{result.window[0]:%Y-%m-%d %H:%M:%S} to {result.window[1]:%Y-%m-%d %H:%M:%S} UTC"),
+        ("window", " to ".join(f"{edge:%Y-%m-%d %H:%M:%S}" for edge in result.window) + " UTC"),
         ("value", format_value(result.value, result.unit)),
         ("interval", format_interval(result.interval, result.unit) if result.interval else "none"),
         ("sample", f"{result.n:,} {raw.sample_unit} (needs {raw.min_sample:,})"),
