@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -384,7 +386,12 @@ def connected(
 @cache
 def framework(time_zone: str = "UTC") -> Catalogue:
     """The framework's catalogue, in a reporting time zone."""
-    return replace(load_catalogue(framework_path(), fact_shapes()), time_zone=time_zone)
+    if time_zone == "UTC":
+        return load_catalogue(framework_path(), fact_shapes())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "catalogue.yaml"
+        path.write_text(f"extends: framework\ntime_zone: {time_zone}\n")
+        return load_catalogue(path, fact_shapes())
 
 
 @dataclass(frozen=True)

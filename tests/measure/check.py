@@ -50,7 +50,7 @@ def _differences(cell, expected: Expected, closed_form: bool) -> Iterable[str]: 
     want = expected.found
     same = cell.value == want.value
     if isinstance(want.value, int | float) and isinstance(cell.value, float):
-        same = cell.value == pytest.approx(want.value, rel=1e-12, abs=1e-12)
+        same = cell.value == pytest.approx(want.value, rel=1e-12, abs=1e-6)
     if not same:
         yield f"value {cell.value!r}, not {want.value!r}"
     if want.value is not None and cell.n != want.n:

@@ -635,8 +635,7 @@ class Oracle:
                     c["disconnected_at"] is not None and c["disconnected_at"] < closes
                 ):
                     continue
-                first = self.local_days(opens - 31 * DAY, closes)[-31][0]
-                for entity in self._entities(c, first, closes):
+                for entity in self._entities(c, opens - 30 * DAY, closes):
                     row = self._newest_check(c, entity, opens, closes)
                     good = row is not None and (
                         row["missing"] + row["mismatched"] + row["extra"] == 0
