@@ -49,6 +49,9 @@ from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 
+_SHOWN_AT_ONCE = 32
+
+
 def fact_shapes() -> dict[str, FactShape]:
     """What the catalogue needs to know of the facts."""
     return {
@@ -82,6 +85,7 @@ class Home:
                 mend="choose another with --home DIR or METERSTONE_HOME",
             ) from error
         self.log = LandingLog(path / "landing.sqlite")
+        self._shown: dict[tuple[Scope, date, int], dict[str, Any]] = {}
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -128,6 +132,15 @@ class Home:
         self.recorder.map_new()
         known = known_at or datetime.now(UTC)
         return sign(self._scorecard(scope, day, known, stored=known_at is None), self.signing_key)
+
+    def shown_scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
+        """The scorecard that a face shows: computed once, until something new has landed."""
+        key = (scope, day, self.log.last_seq())
+        if key not in self._shown:
+            if len(self._shown) >= _SHOWN_AT_ONCE:
+                self._shown.clear()
+            self._shown[key] = self.scorecard(scope, day)
+        return self._shown[key]
 
     def recompute(self, request: Request) -> dict[str, Any]:
         """A scorecard computed again as known then, unsigned."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     class Scorecards(Protocol):
         """An opened home, as far as a page needs it."""
 
-        def scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
+        def shown_scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
             """The signed scorecard of a scope and day."""
 
 
@@ -70,7 +70,7 @@ class _Site:
     def scorecard_page(self, request: Request) -> Response:
         """The scorecard as HTML; ``?day=2026-03-01`` chooses the day."""
         day = self._chosen(request)
-        card = self._home.scorecard(Scope("network"), day)
+        card = self._home.shown_scorecard(Scope("network"), day)
         html = self._templates.get_template("scorecard.html").render(
             card=card,
             groups=_groups(card["metrics"]),
@@ -84,7 +84,7 @@ class _Site:
 
     def scorecard_json(self, request: Request) -> Response:
         """The same scorecard as its signed, canonical JSON."""
-        card = self._home.scorecard(Scope("network"), self._chosen(request))
+        card = self._home.shown_scorecard(Scope("network"), self._chosen(request))
         return Response(canonical(card), media_type="application/json", headers=HEADERS)
 
     def style(self, _request: Request) -> Response:
