@@ -73,8 +73,8 @@ def test_waiting_records_share_a_commit(
         assert not any(future.done() for future in futures[1:])
     assert [future.result().seq for future in futures] == list(range(1, 601))
     assert sum(sizes) == 600
-    assert max(sizes) == 512
-    assert len(sizes) <= 4
+    assert max(sizes) <= 512
+    assert len(sizes) <= 4, "one commit that was waiting, then all others together"
 
 
 def test_the_same_bytes_are_one_record(log: LandingLog) -> None:

@@ -586,6 +586,19 @@ def test_an_address_that_is_taken_is_named(home: Home) -> None:
     assert caught.value.place == f"127.0.0.1:{port}"
 
 
+def test_signals_are_left_alone_outside_the_main_thread() -> None:
+    seen = []
+
+    def run() -> None:
+        with receiver._ended_by_signals():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
 def _answers(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success
