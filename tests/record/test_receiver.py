@@ -208,7 +208,7 @@ BAD_TRACES = [
 
 
 @pytest.mark.parametrize(("media_type", "body", "headers", "status", "code"), BAD_TRACES)
-def test_a_refused_export_gets_an_rpc_status_in_its_encoding(  # noqa: PLR0917  # one row a case
+def test_a_refused_export_gets_an_rpc_status_in_its_encoding(
     home: Home,
     client: TestClient,
     media_type: str,
@@ -345,7 +345,7 @@ BAD_FACTS = [
 
 
 @pytest.mark.parametrize(("body", "media_type", "headers", "status", "error"), BAD_FACTS)
-def test_refused_facts_get_problem_details(  # noqa: PLR0917  # one row a case
+def test_refused_facts_get_problem_details(
     home: Home,
     client: TestClient,
     body: bytes,
@@ -383,7 +383,7 @@ def test_what_is_not_served_is_a_problem_too(
 
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/facts"])
-def test_a_disk_that_refuses_is_a_503(  # noqa: PLR0917  # fixtures
+def test_a_disk_that_refuses_is_a_503(
     home: Home,
     client: TestClient,
     probe: Probe,
