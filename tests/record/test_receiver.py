@@ -283,6 +283,28 @@ def test_facts_are_landed_and_mapped(home: Home, client: TestClient, probe: Prob
     until(lambda: home.warehouse.count("probe") == 2)
 
 
+def test_facts_seen_before_the_answer_are_those_of_the_record(
+    home: Home, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+    monkeypatch.setattr(home.recorder, "hand_over", lambda seq, _batches: handed.append(seq))
+    client = TestClient(create_receiver(home.recorder))
+    first = lines(probe("a"))
+    client.post("/v1/facts", content=first)
+    client.post("/v1/facts", content=first)  # the record is the earlier one
+    client.post("/v1/facts", content=lines(probe("b"), b"x"))  # the line may be none later
+    assert handed == [1]
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(hours=1)
+
+    monkeypatch.setattr(receiver, "datetime", Ahead)  # the clock steps back before the commit
+    client.post("/v1/facts", content=lines(probe("c")))
+    assert handed == [1]
+
+
 def test_each_bad_line_is_named(home: Home, client: TestClient, probe: Probe) -> None:
     future = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     body = lines(

@@ -189,7 +189,7 @@ class _Receiver:
             )
             receipt = await self._committed(future)
         self._newest = max(self._newest, receipt.seq)
-        if preview.seen and not preview.rejected:
+        if preview.holds_for(receipt):
             self._recorder.hand_over(receipt.seq, preview.batches)
         return receipt
 
@@ -231,7 +231,7 @@ class _Preview:
         self._form = form
         self._path = path
         self._limit = listed
-        self.seen = False
+        self._at: datetime | None = None
         self.batches: list[FactBatch] = []
         self.rejected = 0
         self.listed: list[Reject] = []
@@ -248,13 +248,21 @@ class _Preview:
 
     def look_at(self, incoming: Incoming) -> None:
         """Map it."""
-        self.seen = True
-        for mapped in map_record(_provisional(incoming)):
+        record = _provisional(incoming)
+        self._at = record.received_at
+        for mapped in map_record(record):
             rejects = rejects_in(mapped)
             self.rejected += len(rejects)
             self.listed += rejects[: self._limit - len(self.listed)]
             if isinstance(mapped, FactBatch):
                 self.batches.append(mapped)
+
+    def holds_for(self, receipt: Receipt) -> bool:
+        """Are the facts those that the landed record gives, whenever it is mapped? Not when it
+        came in earlier than it was looked at (sent before, or the clock stepped back): then a row
+        may lie in its future."""
+        seen_before = self._at is not None and self._at <= receipt.received_at
+        return seen_before and not receipt.duplicate and not self.rejected
 
 
 def _traces(preview: _Preview, check: Check, look: bool, body: bytes) -> Incoming:
