@@ -5,7 +5,6 @@
   warehouse.duckdb    facts and rollups, made from the log by `meterstone rebuild`
   keys/               the signing key and the public keys that are trusted
   catalogue/          the own definitions of this home, where it has any
-  settings.yaml       reporting time zone and name, where they differ from the defaults
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +23,12 @@ from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
-from meterstone.errors import HomeInUse, InputError, StorageError
+from meterstone.catalogue.windows import BEGINNING
+from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.measure.explain import Explanation, explain
-from meterstone.measure.history import day_end
+from meterstone.measure.history import day_end, last_closed_day
+from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
@@ -48,8 +50,10 @@ from meterstone.scorecard.verify import Request
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
-
 _SHOWN_AT_ONCE = 32
+
+FIRST_DAY = BEGINNING.date() + timedelta(days=366)
+"""Days before this one are not reported: a window a year back would begin before time does."""
 
 
 def fact_shapes() -> dict[str, FactShape]:
@@ -63,6 +67,15 @@ def fact_shapes() -> dict[str, FactShape]:
         )
         for name, schema in vocabulary().items()
     }
+
+
+def definitions(path: Path) -> Catalogue:
+    """A catalogue that is checked with everything that this program knows.
+
+    Raises:
+        CatalogueError: with file, line, cause and mend.
+    """
+    return load_catalogue(path, fact_shapes(), hooks=HOOKS)
 
 
 class Home:
@@ -84,7 +97,11 @@ class Home:
                 place=str(path),
                 mend="choose another with --home DIR or METERSTONE_HOME",
             ) from error
-        self.log = LandingLog(path / "landing.sqlite")
+        try:
+            self.log = LandingLog(path / "landing.sqlite")
+        except BaseException:
+            self._lock.close()
+            raise
         self._shown: dict[tuple[Scope, date, int], dict[str, Any]] = {}
 
     @cached_property
@@ -96,7 +113,7 @@ class Home:
     def catalogue(self) -> Catalogue:
         """The definitions of this home: its own where it has any, else the framework's."""
         own = self.path / "catalogue"
-        return load_catalogue(own if own.exists() else framework_path(), fact_shapes())
+        return definitions(own if own.exists() else framework_path())
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -113,6 +130,18 @@ class Home:
         """The reporting time zone."""
         return ZoneInfo(self.catalogue.time_zone)
 
+    @property
+    def last_day(self) -> date:
+        """The newest day of the reporting time zone that is over."""
+        return last_closed_day(datetime.now(UTC), self.zone)
+
+    def _require_closed(self, day: date) -> None:
+        """A day can be reported once it is over, and not before there was anything."""
+        last = self.last_day
+        if not FIRST_DAY <= day <= last:
+            cause = "is not over yet" if day > last else "is before anything was recorded"
+            raise InputError(f"{day} {cause}", place="day", mend=f"the newest whole day is {last}")
+
     def measure(self, at: datetime, known_at: datetime | None = None) -> Measurement:
         """All results and gates at a moment, as known at one (None: now)."""
         self.recorder.map_new()
@@ -128,9 +157,21 @@ class Home:
     def scorecard(
         self, scope: Scope, day: date, known_at: datetime | None = None
     ) -> dict[str, Any]:
-        """The signed scorecard of a scope and a day, as known at a moment (None: now)."""
+        """The signed scorecard of a scope and a day, as known at a moment (None: now).
+
+        Raises:
+            InputError: the day is not over yet, or the moment lies ahead: what is signed stands.
+        """
+        self._require_closed(day)
         self.recorder.map_new()
-        known = known_at or datetime.now(UTC)
+        now = datetime.now(UTC)
+        known = known_at or now
+        if known > now:
+            raise InputError(
+                f"{rfc3339(known)} lies ahead: nobody knows what will be known then",
+                place="known at",
+                mend="give a moment in the past",
+            )
         return sign(self._scorecard(scope, day, known, stored=known_at is None), self.signing_key)
 
     def shown_scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
@@ -191,14 +232,23 @@ class Home:
 
     def verify(self, document: bytes, *, recompute: bool) -> Verification:
         """Whether a scorecard is as it was signed, and (with ``recompute``) is computed alike."""
-        self.signing_key  # noqa: B018  # a home trusts its own key, which may not exist yet
         return verify_document(
             document, trusted_keys(self.path), self.recompute if recompute else None
         )
 
     def publish(self, day: date, report: str = "daily") -> Mapping:
         """Put the results of a day on record as ``metric_result`` facts; unchanged ones are not
-        written again."""
+        written again.
+
+        Raises:
+            InputError: the day is not over yet, or no report has this name.
+        """
+        self._require_closed(day)
+        reports = vocabulary()["metric_result"].columns["report"].allowed
+        if report not in reports:
+            raise InputError(
+                f"unknown report {report!r}", place="report", mend=suggest(report, list(reports))
+            )
         measurement = self.measure(day_end(day, self.zone))
         body = publication(self.warehouse, measurement, report, datetime.now(UTC))
         if body:
@@ -245,9 +295,8 @@ class Home:
 
     def close(self) -> None:
         """Write everything out and let go of the home."""
-        self._close_warehouse()
-        self.log.close()
-        self._lock.close()
+        with self._lock, closing(self.log):
+            self._close_warehouse()
 
     def _close_warehouse(self) -> None:
         if "warehouse" in self.__dict__:

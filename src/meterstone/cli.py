@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from meterstone import __version__, demo
-from meterstone.app import Home, fact_shapes
-from meterstone.catalogue import framework_path, load_catalogue
+from meterstone.app import FIRST_DAY, Home, definitions
+from meterstone.catalogue import framework_path
 from meterstone.catalogue.export import export
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.measure.results import Scope, rfc3339
@@ -28,6 +28,7 @@ from meterstone.record.formats import formats
 from meterstone.record.ingest import Progress as IngestProgress
 from meterstone.record.ingest import ingest as ingest_files
 from meterstone.record.receiver import serve as serve_receiver
+from meterstone.scorecard import trusted_keys, verify_document
 from meterstone.scorecard.canonical import canonical
 from meterstone.scorecard.diff import diff as diff_scorecards
 from meterstone.settings import home_path, refuse_unknown_variables, setting
@@ -47,6 +48,8 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(maintenance_app, name="maintenance")
 
 _log = Console(stderr=True)
+_LAST_YEAR = 2200
+_WRONG_USE = 2
 
 HomeOption = Annotated[
     Path | None,
@@ -71,7 +74,7 @@ def main() -> None:
     """Entry point: runs the command line and turns errors into exit codes."""
     try:
         refuse_unknown_variables()
-        app()
+        _run()
     except MeterstoneError as error:
         if "--json" in sys.argv:
             print(json.dumps(error.as_dict()))
@@ -79,6 +82,17 @@ def main() -> None:
             f"meterstone: {error}", style="red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(error.exit_code)
+
+
+def _run() -> None:
+    """Run the command line; wrong use is told as JSON too, where that was asked for."""
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == _WRONG_USE and "--json" in sys.argv:
+            told = InputError("wrong use; standard error says what", mend="meterstone --help")
+            print(json.dumps(told.as_dict()))
+        raise
 
 
 def _emit(document: Any, *, as_json: bool, text: Any = None) -> None:
@@ -93,11 +107,23 @@ def _moment(text: str | None, option: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{text!r} is not a time", place=option, mend=f"{option} 2026-03-01T00:00:00Z"
         ) from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not FIRST_DAY.year <= moment.year <= _LAST_YEAR:
+        raise InputError(
+            f"{text!r} lies outside the years {FIRST_DAY.year} to {_LAST_YEAR}",
+            place=option,
+            mend=f"{option} 2026-03-01T00:00:00Z",
+        )
+    return moment
+
+
+def _at(text: str | None) -> datetime:
+    """The moment to measure; now is the last whole minute, so that stored minutes can be read."""
+    return _moment(text, "--at") or datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def _scope(text: str) -> Scope:
@@ -113,9 +139,9 @@ def _scope(text: str) -> Scope:
     return Scope(kind, key or "*")  # type: ignore[arg-type]  # checked above
 
 
-def _day(text: str | None) -> date:
+def _day(text: str | None, home: Home) -> date:
     if text is None:
-        return datetime.now(UTC).date() - timedelta(days=1)
+        return home.last_day
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -246,8 +272,7 @@ def measure(
     Example: meterstone measure --at 2026-03-01T00:00:00Z --json
     """
     with Home(home_path(home)) as opened:
-        moment = _moment(at, "--at") or datetime.now(UTC)
-        found = opened.measure(moment, _moment(known_at, "--known-at"))
+        found = opened.measure(_at(at), _moment(known_at, "--known-at"))
         titles = {id_: m.raw.title for id_, m in opened.catalogue.metrics.items()}
     document = found.as_dict()
     if json_:
@@ -284,10 +309,12 @@ def scorecard(
     Example: meterstone scorecard --scope network --day 2026-03-01 --out march-1.json
     """
     with Home(home_path(home)) as opened:
-        document = opened.scorecard(_scope(scope), _day(day), _moment(known_at, "--known-at"))
+        document = opened.scorecard(
+            _scope(scope), _day(day, opened), _moment(known_at, "--known-at")
+        )
     data = canonical(document)
     if out:
-        out.write_bytes(data)
+        _write(out, data)
         _log.print(f"wrote {out}", highlight=False)
     if json_:
         sys.stdout.write(data.decode() + "\n")
@@ -307,14 +334,17 @@ def verify(
 ) -> None:
     """Is a scorecard as it was signed, and does the warehouse still give the same numbers?
 
-    Without a home at hand only hash and signature are checked.
+    Without a home at hand only hash and signature are checked, by the public keys in
+    HOME/keys/trusted.
 
     Example: meterstone verify march-1.json
     """
-    folder = home_path(home)
-    has_warehouse = (folder / "landing.sqlite").exists()
-    with Home(folder) as opened:
-        found = opened.verify(_read(file), recompute=recompute and has_warehouse)
+    folder, document = home_path(home), _read(file)
+    if recompute and (folder / "landing.sqlite").exists():
+        with Home(folder) as opened:
+            found = opened.verify(document, recompute=True)
+    else:
+        found = verify_document(document, trusted_keys(folder))
     if json_:
         _emit(found.as_dict(), as_json=True)
     else:
@@ -329,6 +359,15 @@ def _read(file: Path) -> bytes:
     except OSError as error:
         raise InputError(
             f"cannot read: {error.strerror}", place=str(file), mend="check the path"
+        ) from error
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise InputError(
+            f"cannot write: {error.strerror}", place=str(file), mend="check the path"
         ) from error
 
 
@@ -378,8 +417,7 @@ def explain(
     Example: meterstone explain integration_uptime --scope integration:square
     """
     with Home(home_path(home)) as opened:
-        moment = _moment(at, "--at") or datetime.now(UTC)
-        found = opened.explain(metric, _scope(scope), moment, _moment(known_at, "--known-at"))
+        found = opened.explain(metric, _scope(scope), _at(at), _moment(known_at, "--known-at"))
         seqs = {row["_seq"] for fact in found.facts for row in fact.sample}
         records = {seq: opened.log.get(seq) for seq in sorted(seqs)}
     landed = [
@@ -420,7 +458,7 @@ def publish(
     Example: meterstone publish --day 2026-03-01
     """
     with Home(home_path(home)) as opened:
-        done = opened.publish(_day(day), report)
+        done = opened.publish(_day(day, opened), report)
     document = {"new": done.appended.new, "revised": done.appended.revised}
     _emit(document, as_json=json_)
     if not json_:
@@ -432,7 +470,7 @@ def catalogue_export(home: HomeOption = None, json_: JsonOption = False) -> None
     """Every target with its definition, one entry a ref of the framework."""
     folder = home_path(home)
     own = folder / "catalogue"
-    entries = export(load_catalogue(own if own.exists() else framework_path(), fact_shapes()))
+    entries = export(definitions(own if own.exists() else framework_path()))
     _emit(entries, as_json=json_)
     if not json_:
         for entry in entries:
@@ -450,7 +488,7 @@ def catalogue_check(
 ) -> None:
     """Is a catalogue right? Errors name file, line and what to write instead."""
     del home  # a catalogue stands by itself
-    checked = load_catalogue(path, fact_shapes())
+    checked = definitions(path)
     document = {
         "ok": True,
         "metrics": len(checked.metrics),

@@ -5,7 +5,7 @@ No script, no outside request; the only inputs are the day and an element of the
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         def shown_scorecard(self, scope: Scope, day: date) -> dict[str, Any]:
             """The signed scorecard of a scope and day."""
 
+        @property
+        def last_day(self) -> date:
+            """The newest day that is over."""
+
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -45,7 +49,7 @@ def pages(home: Scorecards, day: date | None = None) -> list[BaseRoute]:
 
     Args:
         home: gives scorecards.
-        day: shown when none is asked for; None: yesterday.
+        day: shown when none is asked for; None: the newest that is over.
     """
     site = _Site(home, day)
     return [
@@ -76,7 +80,7 @@ class _Site:
             groups=_groups(card["metrics"]),
             day=day,
             before=day - timedelta(days=1),
-            after=day + timedelta(days=1),
+            after=day + timedelta(days=1) if day < self._home.last_day else None,
             look=VERDICTS,
             size=(WIDTH, HEIGHT),
         )
@@ -95,7 +99,7 @@ class _Site:
     def _chosen(self, request: Request) -> date:
         text = request.query_params.get("day")
         if text is None:
-            return self._day or datetime.now(UTC).date() - timedelta(days=1)
+            return self._day or self._home.last_day
         try:
             return date.fromisoformat(text)
         except ValueError as error:
