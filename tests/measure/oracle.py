@@ -1019,7 +1019,7 @@ class Oracle:
         h, _, h_upper = weighted_quantile(high, 0.95)
         lo, lo_lower, _ = weighted_quantile(low, 0.95)
         n = min(n_high, n_low)
-        if h_upper <= 0.5 * lo_lower and 100 * late <= n_low:
+        if lo_lower > 0 and h_upper / lo_lower <= 0.5 and 100 * late <= n_low:
             return Found("effective", n)
         if h < lo and 20 * late <= n_low:
             return Found("partial", n)
