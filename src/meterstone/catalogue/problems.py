@@ -19,7 +19,7 @@ class ExpressionError(ValueError):
 
 class CatalogueErrors(CatalogueError):  # the plural says it
     """Several definitions are wrong. Place, cause and mend are those of the first; ``errors`` has
-    all of them in the order of the files, and the text shows them all."""
+    all of them by file and line, and the text shows them all."""
 
     def __init__(self, errors: tuple[CatalogueError, ...]) -> None:
         first = errors[0]
@@ -68,8 +68,13 @@ class Problems:
         Raises:
             CatalogueError: the one error, or `CatalogueErrors` with all.
         """
-        errors = tuple(self._found.values())
+        errors = tuple(sorted(self._found.values(), key=_by_place))
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise CatalogueErrors(errors)
+
+
+def _by_place(error: CatalogueError) -> tuple[str, int]:
+    file, _, line = error.place.rpartition(":")
+    return (file, int(line)) if line.isdecimal() else (error.place, 0)

@@ -139,7 +139,7 @@ class _Resolver:
             return raw.sql, at / "sql"
         other, at = raw.same_sql_as or "", at / "same_sql_as"
         if other in trail:
-            raise at.error(
+            raise (self._written[trail[0]].at / "same_sql_as").error(
                 f"relations take each other's SQL: {' → '.join([*trail, other])}",
                 "write `sql:` in one of them",
             )

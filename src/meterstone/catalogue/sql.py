@@ -132,7 +132,7 @@ def parse_query(text: str) -> Query:
         "a relation only selects rows, all of them",
     )
     _refuse_recursion(tree)
-    _refuse_parameters(tree, "the parameters are $start and $end")
+    _refuse_parameters(tree, text, "the parameters are $start and $end")
     _refuse_functions(tree, {**SCALARS, **AGGREGATES, **RELATIONAL})
     return Query(text, tree, tuple(sorted(set(_tables(tree)))))
 
@@ -258,7 +258,7 @@ def _parse_expression(text: str) -> exp.Expr:
         "{} belongs into a relation",
         "write a relation (`sql:`) and let the term read it (`from:`)",
     )
-    _refuse_parameters(tree, "use the window of the term")
+    _refuse_parameters(tree, text, "use the window of the term")
     return tree
 
 
@@ -298,9 +298,11 @@ def _refuse(tree: exp.Expr, kinds: tuple[type[exp.Expr], ...], cause: str, mend:
         raise ExpressionError(cause.format(node.key.upper()), mend, _line(node))
 
 
-def _refuse_parameters(tree: exp.Expr, mend: str) -> None:
+def _refuse_parameters(tree: exp.Expr, text: str, mend: str) -> None:
     for node in tree.find_all(exp.Placeholder, exp.Parameter):
-        raise ExpressionError(f"unknown parameter {node.sql(dialect='duckdb')}", mend, _line(node))
+        name = node.sql(dialect="duckdb")
+        line = text.count("\n", 0, max(text.find(name), 0))
+        raise ExpressionError(f"unknown parameter {name}", mend, line)
 
 
 def _refuse_recursion(tree: exp.Expr) -> None:
