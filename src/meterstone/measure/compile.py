@@ -27,6 +27,10 @@ _UTC = ZoneInfo("UTC")
 BINS_PER_OCTAVE = 32
 """Histogram bins: floor(log2(value) × 32), at most 1.1 % relative error at the middle."""
 
+MOST = 10**12
+"""The largest weight of one row, and the root of the largest value. Beyond, they saturate: one absurd
+row must not stop the measurement of all others."""
+
 ZERO_BIN = -100_000
 """The bin of values that are zero or below."""
 
@@ -155,11 +159,12 @@ class Compiler:
         schema = self._vocabulary[fact]
         if schema.rollup is None:
             raise ValueError(f"fact {fact} has no rollup")
-        weight, value = schema.rollup.weight, schema.rollup.value
+        value = schema.rollup.value
+        count = f'least("{schema.rollup.weight}", {MOST})'
         return (
             f'SELECT "{schema.event_time}" AS "at", {", ".join(schema.rollup.dimensions)}, '
-            f'"{weight}" AS requests, CASE WHEN "{value}" IS NULL THEN 0 ELSE "{weight}" END '
-            f'AS timed_requests, "{value}" * "{weight}" AS value_total, newest, evidence_rank, '
+            f"{count} AS requests, CASE WHEN \"{value}\" IS NULL THEN 0 ELSE {count} END "
+            f'AS timed_requests, "{value}" * {count} AS value_total, newest, evidence_rank, '
             f'"{value}" AS {value} FROM {self.fact(fact)}'
         )
 
@@ -179,12 +184,17 @@ class Compiler:
         return source, bin_of(value), "requests" if relation.rollup else "1"
 
     def exact(self, aggregate: str) -> str:
-        """An aggregate with exact sums, in the engine's dialect, as DOUBLE."""
+        """An aggregate with exact sums, in the engine's dialect."""
         tree = parse_one(aggregate, dialect="duckdb")
         for node in list(tree.find_all(exp.Sum)):
-            inner = exp.cast(node.this.copy(), "DECIMAL(18, 6)")
-            node.set("this", inner)
+            node.set("this", parse_one(exact_value(node.this.sql("duckdb")), dialect="duckdb"))
         return tree.sql(dialect=self._warehouse.dialect)
+
+
+def exact_value(value: str) -> str:
+    """SQL of a value as a decimal of six places, between -10^24 and 10^24."""
+    edge = f"CAST({MOST**2} AS DECIMAL(25, 0))"
+    return f"CAST(greatest(least({value}, {edge}), -{edge}) AS DECIMAL(38, 6))"
 
 
 def stored(relation: Relation) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, Relation
 from meterstone.facts import FactSchema, Vocabulary
-from meterstone.measure.compile import Compiler, bin_of, literal, stored
+from meterstone.measure.compile import Compiler, bin_of, exact_value, literal, stored
 from meterstone.warehouse.base import DirtyDay, Warehouse
 
 _LEVELS = ("minute", "hour", "day")
@@ -269,7 +269,7 @@ def _counts(schema: FactSchema, level: str, source: str) -> str:
     dimensions = ", ".join(_dimensions(schema))
     return (
         f'SELECT date_trunc(\'{level}\', "at") AS "at", {dimensions}, sum(requests) AS requests, '
-        "sum(timed_requests) AS timed_requests, sum(CAST(value_total AS DECIMAL(38, 6))) "
+        f"sum(timed_requests) AS timed_requests, sum({exact_value('value_total')}) "
         f"AS value_total, max(newest) AS newest, max(evidence_rank) AS evidence_rank "
         f"FROM {source} GROUP BY ALL"
     )

@@ -187,7 +187,7 @@ class _Reader:
         self._level = stored_level
         self._start = min(m.opens for m in moments)
         self._end = max(m.closes for m in moments)
-        self._rule = relation.scopes[scope]  # type: ignore[index]  # checked by run_scan
+        self._rule = relation.scopes[scope]
         self._offset = _microseconds(moments[0].closes) % _DAY_US
         self.uniform = len(moments) == 1 or all(
             (_microseconds(edge) - self._offset) % _DAY_US == 0
