@@ -14,13 +14,13 @@ from meterstone.catalogue.model import (
     Kind,
     RawLevel,
     RawMetric,
-    RawTerm,
     Relation,
     ScopeKind,
     Target,
     Term,
 )
 from meterstone.catalogue.source import Position
+from meterstone.catalogue.terms import quantile_terms
 from meterstone.catalogue.units import factor
 from meterstone.errors import suggest
 
@@ -184,7 +184,7 @@ def check_uncertainty(raw: RawMetric, at: Position) -> None:
     if raw.kind in ("state", *RULE_KINDS) or raw.hook:
         return
     method = raw.uncertainty
-    if method in _PARTS and not (raw.numerator and raw.denominator):
+    if method in _PARTS and not (raw.numerator or raw.denominator):
         raise (at / "uncertainty").error(
             f"{method} needs `numerator` and `denominator`", "add both, or write another method"
         )
@@ -192,7 +192,7 @@ def check_uncertainty(raw: RawMetric, at: Position) -> None:
         raise (at / "uncertainty").error(
             f"{method} needs `resample`", "add `resample:` with the value of one row"
         )
-    if method == "histogram_order_statistic" and not _has_quantile(raw):
+    if method == "histogram_order_statistic" and not quantile_terms(raw):
         raise (at / "uncertainty").error(
             f"{method} needs a term with `quantile_of`", "add one, or write another method"
         )
@@ -200,10 +200,6 @@ def check_uncertainty(raw: RawMetric, at: Position) -> None:
         raise (at / "verdict_on").error(
             "a bound needs an interval", "name a method under `uncertainty:`, or write `point`"
         )
-
-
-def _has_quantile(raw: RawMetric) -> bool:
-    return any(isinstance(term, RawTerm) and term.quantile_of for term in raw.terms.values())
 
 
 def check_scopes(

@@ -22,7 +22,7 @@ from meterstone.catalogue.model import (
 from meterstone.catalogue.problems import Problems
 from meterstone.catalogue.reading import Sources, Written
 from meterstone.catalogue.source import Position
-from meterstone.catalogue.terms import BOUNDS, build_terms, check_window, names_of
+from meterstone.catalogue.terms import BOUNDS, build_terms, check_window, names_of, quantile_terms
 from meterstone.errors import suggest
 
 RESULTS = "metric_result"
@@ -282,4 +282,6 @@ def usual_value(raw: RawMetric) -> str | None:
 
 
 def _only_quantile(raw: RawMetric) -> str | None:
-    return next(iter(raw.terms)) if raw.kind == "quantile" and len(raw.terms) == 1 else None
+    quantiles = quantile_terms(raw)
+    names = quantiles if quantiles else list(raw.terms)
+    return names[0] if raw.kind == "quantile" and len(names) == 1 else None

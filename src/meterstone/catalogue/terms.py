@@ -54,12 +54,12 @@ def names_of(raw: RawMetric) -> list[str]:
 
 def bound_names(raw: RawMetric) -> list[str]:
     """Names that the quantile terms give beside their own."""
-    return [
-        f"{name}_{bound}"
-        for name, term in raw.terms.items()
-        if isinstance(term, RawTerm) and term.quantile_of
-        for bound in BOUNDS
-    ]
+    return [f"{name}_{bound}" for name in quantile_terms(raw) for bound in BOUNDS]
+
+
+def quantile_terms(raw: RawMetric) -> list[str]:
+    """Names of the terms that are quantiles."""
+    return [n for n, term in raw.terms.items() if isinstance(term, RawTerm) and term.quantile_of]
 
 
 def check_window(text: str, at: Position) -> Window:
@@ -122,11 +122,11 @@ class _Builder:
         relation = _relation(raw.source or self._metric.source, owner, relations)
         window = raw.window or self._metric.window
         self._check_form()
-        self._check_window(window, relation)
         merge = self._merge(relation)
         for key in ("quantile_of", "where", "weight"):
             self._check_value(key, relation)
         self._check_rollup(relation)
+        self._check_window(window, relation)
         return Term(
             name=self._name,
             relation=relation.name,
