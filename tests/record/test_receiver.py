@@ -626,3 +626,10 @@ def _answers(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success
     except httpx2.ConnectError:
         return False
+
+
+def test_the_page_has_every_error_with_its_status() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    said = {row[0].strip("| `"): row[1] for row in rows if row[1].isdigit()}
+    assert said == {kind.__name__: str(status.value) for kind, status in answers.STATUS.items()}
