@@ -18,6 +18,13 @@ from meterstone.measure.compile import Compiler, bin_of, exact_value, literal, s
 from meterstone.warehouse.base import DirtyDay, Warehouse
 
 _LEVELS = ("minute", "hour", "day")
+_GRAINS = (*_LEVELS, *(f"hist_{level}" for level in _LEVELS))
+_OWN_TABLES = (
+    "CREATE TABLE IF NOT EXISTS rollup.version (text VARCHAR)",
+    "CREATE TABLE IF NOT EXISTS rollup.made (relation VARCHAR, day DATE)",
+    "CREATE TABLE IF NOT EXISTS rollup.day_verdict "
+    "(day DATE, ref VARCHAR, verdict VARCHAR, value DOUBLE, state VARCHAR)",
+)
 _VERSION = 1
 """Raise it when the shape of a stored table changes: the tables are then made anew."""
 
@@ -105,46 +112,49 @@ class Rollups:
             self._warehouse.derive(statements)
 
     def _create(self) -> None:
+        """Make the tables that are not there, and those of another catalogue anew."""
         version = f"{_VERSION}:{self._catalogue.hash}"
-        self._warehouse.define(["CREATE TABLE IF NOT EXISTS rollup.version (text VARCHAR)"])
+        self._warehouse.define(_OWN_TABLES)
         known = self._warehouse.query("SELECT text FROM rollup.version").column("text").to_pylist()
-        statements = []
-        for schema in self._facts:
-            statements += [_create_counts(schema, level) for level in _LEVELS]
-            statements += [_create_histogram(schema, level) for level in _LEVELS]
-        statements.append("CREATE TABLE IF NOT EXISTS rollup.made (relation VARCHAR, day DATE)")
-        statements.append(
-            "CREATE TABLE IF NOT EXISTS rollup.day_verdict "
-            "(day DATE, ref VARCHAR, verdict VARCHAR, value DOUBLE, state VARCHAR)"
-        )
-        for relation in self._relations:
-            if known != [version]:
-                statements.append(f"DROP TABLE IF EXISTS {stored(relation)}")
-            statements.append(self._create_relation(relation))
-        if known == [version]:
-            missing = self._missing_tables()
-            if not missing:
-                return
-        self._warehouse.define(statements)
-        if known != [version]:
+        there = self._tables()
+        facts = [f for f in self._facts if not {f"{f.name}_{level}" for level in _GRAINS} <= there]
+        relations = [
+            r for r in self._relations if known != [version] or f"relation_{r.name}" not in there
+        ]
+        for schema in facts:
+            self._warehouse.define([_create_counts(schema, level) for level in _LEVELS])
+            self._warehouse.define([_create_histogram(schema, level) for level in _LEVELS])
+            self._warehouse.derive(self._refill(schema))
+        for relation in relations:
+            self._warehouse.define(
+                [f"DROP TABLE IF EXISTS {stored(relation)}", self._create_relation(relation)]
+            )
+        if relations or known != [version]:
             self._warehouse.derive(
                 [
                     "DELETE FROM rollup.made",
+                    *(f"DELETE FROM {stored(r)}" for r in self._relations),
                     "DELETE FROM rollup.day_verdict",
                     "DELETE FROM rollup.version",
                     f"INSERT INTO rollup.version VALUES ('{version}')",
                 ]
             )
 
-    def _missing_tables(self) -> bool:
+    def _tables(self) -> set[str]:
         names = self._warehouse.query(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'rollup'"
         ).column("table_name")
-        wanted = {stored(r).removeprefix("rollup.") for r in self._relations} | {
-            "made",
-            "day_verdict",
-        }
-        return not wanted <= set(names.to_pylist())
+        return set(names.to_pylist())
+
+    def _refill(self, schema: FactSchema) -> list[str]:
+        """Statements that make the aggregates of all rows of a fact."""
+        edges = self._warehouse.query(
+            f'SELECT CAST(min("{schema.event_time}") AS DATE) AS first, '
+            f'CAST(max("{schema.event_time}") AS DATE) AS last FROM facts.{schema.name}'
+        ).to_pylist()[0]
+        if edges["first"] is None:
+            return []
+        return self._refresh_fact(schema, edges["first"], edges["last"])
 
     def _create_relation(self, relation: Relation) -> str:
         shape = relation.materialize
@@ -175,6 +185,7 @@ class Rollups:
         start, end = _midnight(first), _midnight(last) + timedelta(days=1)
         days = ", ".join(f"('{relation.name}', DATE '{day}')" for day in _days(first, end.date()))
         return [
+            f"DELETE FROM {stored(relation)} WHERE day >= {literal(start)} AND day < {literal(end)}",
             f"INSERT INTO {stored(relation)} {self._daily(relation, start, end)}",
             f"INSERT INTO rollup.made VALUES {days}",
         ]
