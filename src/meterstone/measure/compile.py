@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -105,39 +106,31 @@ class Compiler:
             return self.fact(name)
         if relation.materialize and level == "day":
             return f'(SELECT * EXCLUDE (day), day AS "{relation.time}" FROM {stored(relation)})'
-        tree = parse_one(with_range(relation.sql, start, end), dialect="duckdb")
-        local = {cte.alias for cte in tree.find_all(exp.CTE)}
-        for table in list(tree.find_all(exp.Table)):
-            if table.name and table.name not in local:
-                table.replace(self._substitute(table, relation, start, end, level, moments))
-        return f"({tree.sql(dialect=self._warehouse.dialect, identify=True)})"
+        template = _template(relation.sql, self._warehouse.dialect)
+        sources = [
+            self._source(name, relation, start, end, level, moments) for name in template.tables
+        ]
+        return f"({template.filled(sources, start, end)})"
 
-    def _substitute(
+    def _source(
         self,
-        table: exp.Table,
+        name: str,
         relation: Relation,
         start: datetime,
         end: datetime,
         level: Level | None,
         moments: Sequence[Moment],
-    ) -> exp.Expression:
-        if table.name == "moment":
-            sql = moment_table(moments)
-        elif table.name == "instant":
-            sql = (
-                f'(SELECT DISTINCT "at" FROM {moment_table(moments)})'
-                if relation.over == "moment"
-                else _minutes(start, end)
-            )
-        elif table.name == "day":
-            sql = day_table(start, end, self._zone)
-        else:
-            sql = self.relation(
-                table.name, start, end, level=self._inner(table.name, level), moments=moments
-            )
-        subquery = parse_one(f"SELECT * FROM {sql} AS {table.alias_or_name}", dialect="duckdb")
-        source: exp.Expression = subquery.find(exp.From).this  # type: ignore[union-attr]
-        return source
+    ) -> str:
+        """The subquery that stands for a table of a relation's SQL."""
+        if name == "moment":
+            return moment_table(moments)
+        if name == "instant":
+            if relation.over == "moment":
+                return f'(SELECT DISTINCT "at" FROM {moment_table(moments)})'
+            return _minutes(start, end)
+        if name == "day":
+            return day_table(start, end, self._zone)
+        return self.relation(name, start, end, level=self._inner(name, level), moments=moments)
 
     def _inner(self, name: str, level: Level | None) -> Level | None:
         """Grain at which a relation reads another one: stored days where both are by day, minutes
@@ -185,10 +178,44 @@ class Compiler:
 
     def exact(self, aggregate: str) -> str:
         """An aggregate with exact sums, in the engine's dialect."""
-        tree = parse_one(aggregate, dialect="duckdb")
-        for node in list(tree.find_all(exp.Sum)):
-            node.set("this", parse_one(exact_value(node.this.sql("duckdb")), dialect="duckdb"))
-        return tree.sql(dialect=self._warehouse.dialect)
+        return _exact(aggregate, self._warehouse.dialect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """SQL of a relation in the dialect of an engine, split where its tables are filled in."""
+
+    texts: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    def filled(self, sources: Sequence[str], start: datetime, end: datetime) -> str:
+        """The SQL over these subqueries, one a table, with the range set."""
+        texts = [with_range(text, start, end) for text in self.texts]
+        return texts[0] + "".join(
+            source + text for source, text in zip(sources, texts[1:], strict=True)
+        )
+
+
+@cache
+def _template(sql: str, dialect: str) -> _Template:
+    """Parsed once a process: parsing costs more than most of the queries."""
+    tree = parse_one(sql, dialect="duckdb")
+    local = {cte.alias for cte in tree.find_all(exp.CTE)}
+    tables = [t for t in tree.find_all(exp.Table) if t.name and t.name not in local]
+    names = [table.name for table in tables]
+    for number, table in enumerate(tables):
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(table.alias_or_name)))
+        table.set("this", exp.to_identifier(f"§{number}", quoted=True))
+    texts = re.split(r'"§(\d+)"', tree.sql(dialect=dialect, identify=True))
+    return _Template(tuple(texts[::2]), tuple(names[int(number)] for number in texts[1::2]))
+
+
+@cache
+def _exact(aggregate: str, dialect: str) -> str:
+    tree = parse_one(aggregate, dialect="duckdb")
+    for node in list(tree.find_all(exp.Sum)):
+        node.set("this", parse_one(exact_value(node.this.sql("duckdb")), dialect="duckdb"))
+    return tree.sql(dialect=dialect)
 
 
 def exact_value(value: str) -> str:
