@@ -10,6 +10,7 @@ statement is the reason and its ``entered_by`` the person.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,10 @@ NEUTRAL = ("met", "not_applicable", "reference")
 
 UNJUDGED = ("no_data", "insufficient_data", "not_applicable", "reference")
 """Verdicts that say nothing about a target: a day with only these has no result."""
+
+_CLAIM = re.compile(
+    r"maintenance_window:(?P<scope>.+?):(?P<start>\d{4}-[^/]+)/(?P<end>\d{4}-[^/]+)"
+)
 
 LEAST_DAYS = 90
 """Days of record that a gate shows, however short its rule."""
@@ -67,13 +72,19 @@ def maintenance_windows(history: History, at: datetime) -> list[MaintenanceWindo
     )
     windows = []
     for row in rows:
-        _, scope, interval = row["claim_key"].split(":", 2)
-        start, end = (_moment(text) for text in interval.split("/"))
-        if row["attested_at"].replace(tzinfo=UTC) <= start:
-            windows.append(
-                MaintenanceWindow(scope, start, end, row["statement"], row["entered_by"] or "")
-            )
+        bounds = _bounds(row["claim_key"])
+        if bounds and row["attested_at"].replace(tzinfo=UTC) <= bounds[1]:
+            windows.append(MaintenanceWindow(*bounds, row["statement"], row["entered_by"] or ""))
     return windows
+
+
+def _bounds(claim: str) -> tuple[str, datetime, datetime] | None:
+    """Scope, start and end of a claim; None for one that is no window: it was entered by hand."""
+    found = _CLAIM.fullmatch(claim)
+    try:
+        return found and (found["scope"], _moment(found["start"]), _moment(found["end"]))
+    except ValueError:
+        return None
 
 
 def evaluate_gate(
@@ -105,7 +116,7 @@ def evaluate_gate(
         broken_by=broken.held_back_by if broken else (),
         chance=_chances(gate, refs, results, days, run),
         chance_all=_chance([m.verdict for m in marks], max(gate.hold.periods - run, 0)),
-        reconstructed=any(m.kind == "reconstructed" for m in marks),
+        reconstructed=any(m.kind == "reconstructed" and m.verdict != "missing" for m in marks),
         restated=tuple(d for d in days if any(r.restated for r in results[d].values())),
         maintenance=tuple(w.as_dict() for w in dict.fromkeys(used)),
         days=tuple(marks),
@@ -158,7 +169,9 @@ def _on(window: MaintenanceWindow, day: date, zone: ZoneInfo) -> bool:
 
 
 def _breaks(gate: RawHoldGate, mark: DayVerdict) -> bool:
-    return mark.verdict == "broken" or (mark.verdict == "missing" and gate.missing_day == "breaks")
+    """A day on which nothing was to be judged (all not applicable) holds no ref back."""
+    missing = mark.verdict == "missing" and bool(mark.held_back_by)
+    return mark.verdict == "broken" or (missing and gate.missing_day == "breaks")
 
 
 def _run(gate: RawHoldGate, marks: Sequence[DayVerdict]) -> tuple[int, date | None]:

@@ -100,13 +100,12 @@ class History:
         if not found:
             return
         by_end = {day_end(day, self._zone): day for day in found}
-        known = "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
         table = self._warehouse.query(
             "SELECT ref, scope, scope_key, period_end, verdict, value, state, revision, "
             "first_value(verdict) OVER (PARTITION BY ref, scope, scope_key, period_end "
             "ORDER BY revision) AS first_verdict FROM facts.metric_result "
             f"WHERE report = 'daily' AND NOT retracted AND period_end >= {literal(min(by_end))} "
-            f"AND period_end <= {literal(max(by_end))}{known} QUALIFY row_number() OVER "
+            f"AND period_end <= {literal(max(by_end))}{self._known} QUALIFY row_number() OVER "
             "(PARTITION BY ref, scope, scope_key, period_end ORDER BY revision DESC) = 1"
         )
         places = self._catalogue.by_ref()
@@ -151,13 +150,29 @@ class History:
             for index, day in enumerate(days)
         }
 
-    def series(self, metric: str, scope: Scope, moments: Sequence[datetime]) -> list[Any]:
-        """Values of a metric at a scope, one a moment (None where there is none)."""
+    def series(
+        self, metric: str, scope: Scope, moments: Sequence[datetime], field: str = "value"
+    ) -> list[Any]:
+        """Values of a metric at a scope, one a moment (None where there is none).
+
+        Args:
+            field: ``value``, or a bound of its interval: ``lower95``, ``upper95``.
+        """
         evaluation = self._evaluator.evaluate(moments, [metric])
         column = evaluation.columns.get((metric, scope.kind))
         if column is None or scope.key not in column.keys:
             return [None] * len(moments)
-        return [cell_value(column, index, scope.key) for index in range(len(moments))]
+        array = {"value": column.value, "lower95": column.lower, "upper95": column.upper}[field]
+        k = column.keys.index(scope.key)
+        return [_plain(array[index, k]) for index in range(len(moments))]
+
+    def verdicts(self, metric: Metric, scope: Scope, moments: Sequence[datetime]) -> list[str]:
+        """Verdicts by the defining target at a scope, one a moment, computed as known."""
+        column = self._evaluator.evaluate(moments, [metric.id]).columns.get((metric.id, scope.kind))
+        if column is None or scope.key not in column.keys:
+            return ["no_data"] * len(moments)
+        k = column.keys.index(scope.key)
+        return [str(column.verdicts[0][index, k]) for index in range(len(moments))]
 
     def count(self, fact: str, where: str | None, at: datetime) -> int:
         """Rows of a fact with event time before a moment that fulfil a condition and are valid
@@ -170,15 +185,31 @@ class History:
         return int(table.column("n")[0].as_py())
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a query in which ``{attestation}``, ``{metric_result}`` stand for the facts."""
-        names = {name: self._compiler.fact(name) for name in ("attestation", "metric_result")}
-        rows: list[dict[str, Any]] = self._warehouse.query(sql.format(**names)).to_pylist()
+        """Rows of a query in which ``{attestation}`` stands for the current rows of that fact."""
+        query = sql.format(attestation=self._compiler.fact("attestation"))
+        rows: list[dict[str, Any]] = self._warehouse.query(query).to_pylist()
         return rows
+
+    def publications(self, columns: str, where: str) -> list[dict[str, Any]]:
+        """What was published, every revision of it: a restatement does not undo that a result
+        came in time, nor does another report of the same period."""
+        rows: list[dict[str, Any]] = self._warehouse.query(
+            f"SELECT {columns} FROM facts.metric_result WHERE NOT retracted "
+            f"AND published_at IS NOT NULL{self._known} AND {where}"
+        ).to_pylist()
+        return rows
+
+    @property
+    def _known(self) -> str:
+        return "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
 
 
 def cell_value(column: Column, index: int, key: str) -> float | str | None:
     """The value of one cell as Python; None where there is none."""
-    value = column.value[index, column.keys.index(key)]
+    return _plain(column.value[index, column.keys.index(key)])
+
+
+def _plain(value: Any) -> float | str | None:
     if value is None or isinstance(value, str):
         return value
     return None if np.isnan(value) else float(value)

@@ -179,9 +179,9 @@ class Measuring:
             ),
             reason=reason(metric, metric.places[0], verdict, sample, failed),
             parts={
-                name: float(np.broadcast_to(shown, column.value.shape)[0, k])
+                name: value
                 for name, shown in column.shown.items()
-                if not np.isnan(np.broadcast_to(shown, column.value.shape)[0, k])
+                if (value := _plain(np.broadcast_to(shown, column.value.shape)[0, k])) is not None
             },
         )
 
@@ -224,18 +224,21 @@ class Measuring:
         """Restatements of what was published for this moment, by ref and scope."""
         known = "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
         rows = self._subject.warehouse.query(
-            "SELECT ref, scope, scope_key, max(revision) AS revision FROM facts.metric_result "
-            f"WHERE period_end = {literal(self._at)}{known} GROUP BY ALL"
+            "SELECT ref, scope, scope_key, count(*) - 1 AS revision FROM facts.metric_result "
+            f"WHERE report = 'daily' AND period_end = {literal(self._at)}{known} GROUP BY ALL"
         ).to_pylist()
         return {(r["ref"], Scope(r["scope"], r["scope_key"])): r["revision"] for r in rows}
 
 
 def reason(metric: Metric, place: Place, verdict: str, sample: int, failed: list[str]) -> str:
     """The verdict in words, with what would have to change."""
-    target = f"{place.target.cmp} {place.target.value} {place.target.unit}"
+    unit = "" if isinstance(place.target.value, str | bool) else f" {place.target.unit}"
+    target = f"{place.target.cmp} {place.target.value}{unit}"
     if verdict == "insufficient_data":
         if failed:
             return "Not judged: " + "; ".join(f"needs {title}" for title in failed) + "."
+        if sample >= place.min_sample:
+            return "Not judged: what is known does not suffice to tell."
         return f"Not judged: needs {place.min_sample} {metric.raw.sample_unit}, has {sample}."
     words = {
         "met": f"The target {target} is met.",
