@@ -156,7 +156,8 @@ class Client(threading.Thread):
                 status = self._post(connection, body)
             except _NO_ANSWER:
                 self.cut_off += connection.sock is not None
-                self._unanswered.append(body)
+                if self._random.random() < 0.5:  # the other half stays unknown
+                    self._unanswered.append(body)
                 return
             if status == 200:
                 self._ledger.acknowledged(body, again=again)
@@ -170,7 +171,7 @@ class Client(threading.Thread):
         if dice < 0.1 and self._acknowledged:
             return self._random.choice(self._acknowledged), True
         if dice < 0.3 and self._unanswered:
-            # half of what got no answer is sent again, as a client would; the rest stays unknown
+            # sent again without knowing whether it arrived, as a client would
             return self._unanswered.pop(), True
         self._count += 1
         if dice < 0.5:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,15 @@ def test_reading_in_batches_gives_every_record_once(
     assert [record.seq for record in log.read(after=3, limit=6)] == [4, 5, 6, 7, 8, 9]
     assert list(log.read(after=12)) == []
     assert list(log.read(limit=0)) == []
+
+
+def test_the_digest_is_of_all_records_up_to_a_moment(log: LandingLog) -> None:
+    receipts = [log.land(body(letter)) for letter in "abc"]
+    nothing = log.digest(receipts[0].received_at - timedelta(microseconds=1))
+    assert nothing == (0, sha256().hexdigest())
+    digests = b"".join(body(letter).sha256 for letter in "ab")
+    assert log.digest(receipts[1].received_at) == (2, sha256(digests).hexdigest())
+    assert log.digest(datetime.now(UTC))[0] == 3
 
 
 def test_an_empty_log(log: LandingLog) -> None:
