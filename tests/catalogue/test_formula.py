@@ -105,6 +105,15 @@ def test_refused(text: str, cause: str) -> None:
     assert caught.value.mend
 
 
+def test_a_text_that_the_parser_gives_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("meterstone.catalogue.formula.ast.parse", give_up)
+    with pytest.raises(ExpressionError, match="cannot read the formula 'a'"):
+        parse_formula("a", TERMS)
+
+
 def test_a_misspelt_term_gets_the_likely_one() -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_formula("erors / requests", ["errors", "requests"])

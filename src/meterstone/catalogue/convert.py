@@ -63,10 +63,9 @@ class _Inner:
     @property
     def fields(self) -> dict[str, Any]:
         """Names and types of the keys that the mapping may have."""
-        for option in _options(self.hint):
-            if isinstance(option, type) and issubclass(option, msgspec.Struct):
-                return {f.encode_name: f.type for f in msgspec.structs.fields(option)}
-        return {}
+        options = [option for option in _options(self.hint) if isinstance(option, type)]
+        struct = next(option for option in options if issubclass(option, msgspec.Struct))
+        return {f.encode_name: f.type for f in msgspec.structs.fields(struct)}
 
     @property
     def key_words(self) -> list[str]:
@@ -84,20 +83,22 @@ class _Inner:
     def _first_bad(self) -> _Inner:
         """The value of a mapping that does not fit; msgspec does not say which."""
         wanted = get_args(self._option(dict))[1]
-        for key, value in self.value.items():
-            try:
-                msgspec.convert(value, wanted)
-            except msgspec.ValidationError:
-                return _Inner(value, wanted, self.at / key)
-        raise AssertionError("msgspec refused a mapping whose values all fit")
+        key = next(key for key, value in self.value.items() if not _fits(value, wanted))
+        return _Inner(self.value[key], wanted, self.at / key)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _options(hint: Any) -> Iterator[Any]:
     if get_origin(hint) in (Union, types.UnionType):
         for option in get_args(hint):
             yield from _options(option)
-    elif hasattr(hint, "__metadata__"):
-        yield from _options(hint.__origin__)
     else:
         yield hint
 

@@ -251,7 +251,7 @@ class _Builder:
 
     def _value_terms(self) -> list[str]:
         """Terms that the value is made of."""
-        keys = ("value", "numerator", "denominator", "scale")
+        keys = ("value", "terms", "numerator", "denominator", "scale")
         names = frozenset[str]().union(*(self._read_by.get(key, ()) for key in keys))
         return [
             name

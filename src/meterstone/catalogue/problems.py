@@ -38,17 +38,14 @@ class Problems:
     >>> problems = Problems()
     >>> with problems.caught():
     ...     raise CatalogueError("unknown key 'vaule'", place="shop.yaml:7", mend="write value")
-    >>> problems.any
-    True
+    >>> problems.raise_any()
+    Traceback (most recent call last):
+    meterstone.errors.CatalogueError: shop.yaml:7: unknown key 'vaule'
+      mend: write value
     """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], CatalogueError] = {}
-
-    @property
-    def any(self) -> bool:
-        """Whether an error was caught."""
-        return bool(self._found)
 
     @contextmanager
     def caught(self) -> Iterator[None]:
