@@ -221,7 +221,10 @@ def _exact(aggregate: str, dialect: str) -> str:
 def exact_value(value: str) -> str:
     """SQL of a value as a decimal of six places, between -10^24 and 10^24."""
     edge = f"CAST({MOST**2} AS DECIMAL(25, 0))"
-    return f"CAST(greatest(least({value}, {edge}), -{edge}) AS DECIMAL(38, 6))"
+    return (
+        f"CAST(CASE WHEN {value} > {edge} THEN {edge} WHEN {value} < -{edge} THEN -{edge} "
+        f"ELSE {value} END AS DECIMAL(38, 6))"
+    )
 
 
 def stored(relation: Relation) -> str:
