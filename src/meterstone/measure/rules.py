@@ -402,7 +402,7 @@ def _decided(truth: Sequence[Truth]) -> int:
 
 def _nothing(truth: Sequence[Truth], reason: str) -> RuleResult:
     """Of a rule that was not decided once."""
-    if set(truth) == {"neutral"}:
+    if truth[-1] == "neutral":
         return RuleResult(None, "not_applicable", 0, "There was nothing to judge.")
     return RuleResult(None, "no_data", 0, reason)
 
@@ -437,7 +437,7 @@ def _held_at(truth: Sequence[Truth], hold: Hold) -> Truth:
     if _first_run(truth[::-1], hold, broken_ends=True) is not None:
         return "yes"
     if "no" not in truth and "yes" not in truth:
-        return "unknown" if "unknown" in truth else "neutral"
+        return truth[-1]
     return "no"
 
 
