@@ -193,13 +193,16 @@ def _chances(
     days: Sequence[date],
     run: int,
 ) -> dict[str, float]:
-    """Per ref: the chance to stay met on the days that are still needed."""
+    """Per ref: the chance to stay met on the days that are still needed. A day without a verdict
+    says nothing of the level."""
     chances = {}
     for ref in refs:
         verdicts = [
-            "met" if _verdict(gate, results[day][ref]) == "met" else "broken"
-            for day in days
-            if ref in results[day] and _verdict(gate, results[day][ref]) not in NEUTRAL[1:]
+            "met" if verdict == "met" else "broken"
+            for verdict in (
+                _verdict(gate, results[day][ref]) for day in days if ref in results[day]
+            )
+            if verdict not in UNJUDGED
         ]
         chance = _chance(verdicts, max(gate.hold.periods - run, 0))
         if chance is not None:
