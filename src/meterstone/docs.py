@@ -7,16 +7,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from meterstone.app import fact_shapes
+from meterstone.app import definitions
 from meterstone.catalogue import describe as metrics
-from meterstone.catalogue import framework_path, load_catalogue
+from meterstone.catalogue import framework_path
 from meterstone.facts import describe as facts
 from meterstone.facts import vocabulary
 
 
 def pages() -> Mapping[str, str]:
     """The text of every generated file, by its path under the folder."""
-    catalogue = load_catalogue(framework_path(), fact_shapes())
+    catalogue = definitions(framework_path())
     schema = json.dumps(facts.schema_of_all(vocabulary()), indent=1, ensure_ascii=False)
     return {
         "facts.md": facts.markdown(vocabulary()),
