@@ -106,6 +106,21 @@ gates:
     hold: {periods: 30}
 """
 
+RULE = """\
+metrics:
+  - ref: Shop.success
+    id: success
+    title: All well
+    kind: threshold
+    unit: boolean
+    target: {cmp: ==, value: true, unit: boolean}
+    scopes: [network]
+    window: trailing 30 days
+    definition: a rule
+    verdict_on: rule
+    rule: {metric: success, verdict: met}
+"""
+
 Load = Callable[..., Catalogue]
 Refuse = Callable[..., list[CatalogueError]]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.catalogue.conftest import BASE, Load, changed
 
 from meterstone.catalogue.describe import anchor, markdown, target_text
 from meterstone.catalogue.model import Target
+
+from .conftest import BASE, Load, changed
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.catalogue.conftest import BASE, Load, Refuse, changed
+
+from .conftest import BASE, Load, Refuse, changed
 
 KIND = "kind: ratio\n"
 TARGET = "target: {cmp: '>=', value: 95, unit: '%'}\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.catalogue.conftest import BASE, Load, Refuse, changed
-from tests.catalogue.test_metrics import RULE
+
+from .conftest import BASE, RULE, Load, Refuse, changed
 
 CADENCE = """\
 metrics:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.catalogue.conftest import BASE, Load, Refuse, changed
 
 from meterstone.catalogue import Metric
+
+from .conftest import BASE, RULE, Load, Refuse, changed
 
 SHARE_TARGET = "target: {cmp: '>=', value: 95, unit: '%'}\n"
 WAIT_TARGET = "target: {cmp: <, value: 500, unit: ms}\n"
@@ -15,20 +16,6 @@ GOOD = "      good: sum(amount) filter (where status = 'paid')\n"
 P95 = "      p95: {quantile_of: ms}\n"
 FINE = "      - {level: fine, when: bad <= 0.01 * calls}\n"
 POOR = "      - {level: poor, when: otherwise}\n"
-RULE = """\
-metrics:
-  - ref: Shop.success
-    id: success
-    title: All well
-    kind: threshold
-    unit: boolean
-    target: {cmp: ==, value: true, unit: boolean}
-    scopes: [network]
-    window: trailing 30 days
-    definition: a rule
-    verdict_on: rule
-    rule: {metric: success, verdict: met}
-"""
 SUM = """\
 metrics:
   - ref: Shop.total

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.catalogue.conftest import BASE, SHAPES, Refuse, changed, errors_of
 
 from meterstone.app import fact_shapes
 from meterstone.catalogue import Catalogue, framework_path, load_catalogue
 from meterstone.errors import CatalogueError
+
+from .conftest import BASE, SHAPES, Refuse, changed, errors_of
 
 METRICS = BASE[BASE.index("metrics:") : BASE.index("gates:")]
 RELATIONS = BASE[BASE.index("relations:") : BASE.index("metrics:")]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.catalogue.conftest import BASE, Load, Refuse, changed
 
 from meterstone.catalogue import Relation
+
+from .conftest import BASE, Load, Refuse, changed
 
 DESC = "    desc: sales that were paid\n"
 SELECT = "SELECT at, franchise_id, amount, status\n"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.catalogue.conftest import SHAPES, Refuse
 
 from meterstone.catalogue import load_catalogue
 from meterstone.catalogue.source import MAX_BYTES, Position, read_yaml
 from meterstone.errors import CatalogueError
+
+from .conftest import SHAPES, Refuse
 
 
 def read(tmp_path: Path, text: str) -> object:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.facts.conftest import GOOD, RECEIVED, VISIT
 
 from meterstone.facts import Column, FactSchema, build_batch, vocabulary
 from meterstone.facts.describe import column_schema, json_schema, markdown, schema_of_all
+
+from .conftest import GOOD, RECEIVED, VISIT
 
 SCHEMA = Draft202012Validator(json_schema(VISIT))
 ALL = Draft202012Validator(schema_of_all(vocabulary()))

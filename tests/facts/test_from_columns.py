@@ -6,9 +6,10 @@ from datetime import datetime
 
 import pyarrow as pa
 import pytest
-from tests.facts.conftest import GOOD, RECEIVED, VISIT
 
 from meterstone.facts import arrow_schema, build_batch, from_columns
+
+from .conftest import GOOD, RECEIVED, VISIT
 
 AT = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001  # stored times are UTC without a zone
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.facts.conftest import RECEIVED, VISIT
 
 from meterstone.facts import build_batch, vocabulary
+
+from .conftest import RECEIVED, VISIT
 
 ANYTHING = st.one_of(
     st.none(),

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.facts.conftest import GOOD, RECEIVED, VISIT, Build
 
 from meterstone.facts import (
     CLOCK_TOLERANCE,
@@ -18,6 +17,8 @@ from meterstone.facts import (
     vocabulary,
 )
 from meterstone.facts.validate import concat, evidence_of
+
+from .conftest import GOOD, RECEIVED, VISIT, Build
 
 ATTESTED = {
     **GOOD,
@@ -36,8 +37,9 @@ def only_reason(batch: FactBatch) -> tuple[str, str]:
 
 def only_row(batch: FactBatch) -> dict[str, Any]:
     assert batch.rejects == []
-    [row] = batch.table.to_pylist()
-    return row
+    rows: list[dict[str, Any]] = batch.table.to_pylist()
+    assert len(rows) == 1
+    return rows[0]
 
 
 def test_a_row_gets_the_usual_values(build: Build) -> None:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.facts.conftest import GOOD, Build
 
 from meterstone.facts import Column
+
+from .conftest import GOOD, Build
 
 NINE = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001  # stored times are UTC without a zone
 
