@@ -454,7 +454,7 @@ def _cell(column: Column, m: int, k: int) -> Cell:
         verdicts={column.metric.places[p].ref: str(column.verdicts[p][m, k]) for p in here},
         evidence=int(column.evidence[m, k]),
         newest=moment.replace(tzinfo=None) if moment else None,
-        shown={name: array[m, k] for name, array in column.shown.items() if array.ndim == 2},
+        shown={name: _plain(array[m, k]) for name, array in column.shown.items() if array.ndim == 2},
         failed_gates=tuple(t for t, failed in column.failed_gates.items() if failed[m, k]),
     )
 

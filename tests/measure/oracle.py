@@ -23,6 +23,7 @@ from meterstone.facts import vocabulary
 Z = 1.959963984540054
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -729,18 +730,18 @@ class Oracle:
 
     def transaction_throughput(self, kind: str, key: str) -> Found:
         start, end = self.window("transaction_throughput")
-        hours: dict[datetime, set[tuple[object, ...]]] = defaultdict(set)
+        hours: dict[int, set[tuple[object, ...]]] = defaultdict(set)
         for r in self.between("sync_lag", "applied_at", start, end):
             if r["status"] == "applied" and (kind == "network" or r["integration"] == key):
                 record = r.get("source_ref") or r["change_id"]
-                hours[_hour(r["applied_at"])].add((r["entity"], record, r["source_changed_at"]))
+                hours[(r["applied_at"] - start) // HOUR].add((r["entity"], record, r["source_changed_at"]))
         for fact, time, name in (
             ("booking", "created_at", "booking_id"),
             ("payment", "paid_at", "payment_id"),
         ):
             for r in self.between(fact, time, start, end):
                 if r["origin"] == "hub" and (kind == "network" or r["integration"] == key):
-                    hours[_hour(r[time])].add((fact, r[name]))
+                    hours[(r[time] - start) // HOUR].add((fact, r[name]))
         return Found(max(map(len, hours.values())), len(hours)) if hours else Found()
 
     def concurrent_connections(self, kind: str, key: str) -> Found:
@@ -1024,10 +1025,6 @@ class Oracle:
         if h < lo and 20 * late <= n_low:
             return Found("partial", n)
         return Found("ineffective" if h < lo else "inverted", n)
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _episodes(events: list[tuple[datetime, bool]], end: datetime) -> list[float]:
