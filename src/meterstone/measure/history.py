@@ -18,9 +18,17 @@ import numpy as np
 from meterstone.catalogue import Catalogue, Metric, Place
 from meterstone.facts import Vocabulary
 from meterstone.measure.compile import Compiler, literal
-from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
+from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator
 from meterstone.measure.results import Scope
 from meterstone.warehouse.base import Warehouse
+
+ANY = Scope("network").key
+"""The key of the network, and of a place that judges every key of its kind of scope."""
+
+_WORST_FIRST = (
+    "not_met", "expired", "inconclusive", "insufficient_data", "no_data", "met", "not_applicable",
+    "reference",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,19 @@ def last_closed_day(at: datetime, zone: ZoneInfo) -> date:
 
 
 def place_scope(metric: Metric, place: Place) -> Scope:
-    """The scope at which a place sets its target."""
+    """The scope at which a place sets its target; key ``*``: everywhere in this kind of scope."""
     for kind, key in place.at.items():
         return Scope(kind, key)  # type: ignore[arg-type]  # keys of `at` are scope kinds
     kinds = metric.raw.scopes
-    return Scope("network") if "network" in kinds else Scope(kinds[0])
+    return Scope("network") if "network" in kinds else Scope(kinds[0], ANY)
+
+
+def _worse(a: DayResult, b: DayResult) -> DayResult:
+    """A target for every key of a scope is met where each of them meets it; there is no one value.
+    Which of the two was restated is kept."""
+    first = min(a.first_verdict, b.first_verdict, key=_WORST_FIRST.index)
+    verdict = min(a.verdict, b.verdict, key=_WORST_FIRST.index)
+    return DayResult(verdict, None, a.kind, max(a.revision, b.revision), first)
 
 
 class History:
@@ -113,12 +129,15 @@ class History:
             day = by_end.get(row["period_end"].replace(tzinfo=UTC))
             if day is None or row["ref"] not in wanted:
                 continue
-            if place_scope(*places[row["ref"]]) != Scope(row["scope"], row["scope_key"]):
+            scope = place_scope(*places[row["ref"]])
+            if scope != Scope(row["scope"], row["scope_key"] if scope.key != ANY else ANY):
                 continue
             value = row["value"] if row["value"] is not None else row["state"]
-            found[day][row["ref"]] = DayResult(
+            result = DayResult(
                 row["verdict"], value, "published", row["revision"], row["first_verdict"]
             )
+            before = found[day].get(row["ref"])
+            found[day][row["ref"]] = result if before is None else _worse(before, result)
 
     def _add_reconstructed(self, found: Days, wanted: list[str], days: list[date]) -> None:
         cached = self._evaluator.cached_days(days)
@@ -218,7 +237,13 @@ def _plain(value: Any) -> float | str | None:
 def _day_result(evaluation: Evaluation, metric: Metric, place: Place, index: int) -> DayResult:
     scope = place_scope(metric, place)
     column = evaluation.columns.get((metric.id, scope.kind))
-    if column is None or scope.key not in column.keys or not is_at(place, metric, scope):
+    if column is None:
         return DayResult("no_data", None, "reconstructed")
-    verdict = column.verdicts[metric.places.index(place)][index, column.keys.index(scope.key)]
-    return DayResult(str(verdict), cell_value(column, index, scope.key), "reconstructed")
+    verdicts = column.verdicts[metric.places.index(place)][index]
+    if scope.key == ANY and scope.kind != "network" and len(verdicts):
+        worst = min(map(str, verdicts), key=_WORST_FIRST.index)
+        return DayResult(worst, None, "reconstructed")
+    if scope.key not in column.keys:
+        return DayResult("no_data", None, "reconstructed")
+    k = column.keys.index(scope.key)
+    return DayResult(str(verdicts[k]), cell_value(column, index, scope.key), "reconstructed")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from meterstone.catalogue import Catalogue, Metric, Place, parse_window
+from meterstone.catalogue import Catalogue, Metric, Place, Target, parse_window
 from meterstone.errors import InputError, suggest
 from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
 from meterstone.measure.compile import literal
@@ -232,8 +232,7 @@ class Measuring:
 
 def reason(metric: Metric, place: Place, verdict: str, sample: int, failed: list[str]) -> str:
     """The verdict in words, with what would have to change."""
-    unit = "" if isinstance(place.target.value, str | bool) else f" {place.target.unit}"
-    target = f"{place.target.cmp} {place.target.value}{unit}"
+    target = f"{place.target.cmp} {_shown(place.target)}"
     if verdict == "insufficient_data":
         if failed:
             return "Not judged: " + "; ".join(f"needs {title}" for title in failed) + "."
@@ -250,6 +249,14 @@ def reason(metric: Metric, place: Place, verdict: str, sample: int, failed: list
         "reference": f"Compared with {target}; never counts in a verdict.",
     }
     return words[verdict]
+
+
+def _shown(target: Target) -> str:
+    value = target.value
+    if isinstance(value, str | bool):
+        return str(value)
+    numbers = value if isinstance(value, list) else [value]
+    return " to ".join(f"{number:,.12g}" for number in numbers) + f" {target.unit}"
 
 
 def _plain(value: object) -> float | str | None:
