@@ -106,7 +106,7 @@ def _options(hint: Any) -> Iterator[Any]:
 def _explain(message: str, inner: _Inner, *, in_key: bool) -> NoReturn:
     if in_key:
         _refuse_key(inner)
-    if word := re.search(r"unknown field `(.+)`", message):
+    if word := re.search(r"unknown field `(.*)`", message, re.DOTALL):
         at = inner.at / word[1]
         raise at.error(f"unknown key {word[1]!r}", suggest(word[1], list(inner.fields)))
     if word := re.search(r"missing required field `(.+)`", message):
