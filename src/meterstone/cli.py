@@ -31,7 +31,7 @@ from meterstone.record.receiver import serve as serve_receiver
 from meterstone.scorecard import trusted_keys, verify_document
 from meterstone.scorecard.canonical import canonical
 from meterstone.scorecard.diff import diff as diff_scorecards
-from meterstone.settings import home_path, refuse_unknown_variables, setting
+from meterstone.settings import home_path, port_number, refuse_unknown_variables, setting
 
 app = typer.Typer(
     name="meterstone",
@@ -256,7 +256,7 @@ def serve(
     """
     del json_  # the line with the address goes to standard error in either case
     with Home(home_path(home)) as opened:
-        serve_receiver(opened, setting("host", host), int(setting("port", port)), pages(opened))
+        serve_receiver(opened, setting("host", host), port_number(port), pages(opened))
 
 
 @app.command()
@@ -605,9 +605,12 @@ def demo_command(
 
 
 @app.command()
-def version() -> None:
+def version(home: HomeOption = None, json_: JsonOption = False) -> None:
     """The version of Meterstone."""
-    print(__version__)
+    del home  # the same everywhere
+    _emit({"version": __version__}, as_json=json_)
+    if not json_:
+        print(__version__)
 
 
 if __name__ == "__main__":

@@ -26,12 +26,29 @@ SETTINGS = {
 }
 
 
+_LAST_PORT = 65535
+
+
 def setting(name: str, given: object = None) -> str:
     """The value of a setting: what was given, else the environment, else the default."""
     if given is not None:
         return str(given)
     entry = SETTINGS[name]
     return os.environ.get(entry.variable, entry.default)
+
+
+def port_number(given: int | None) -> int:
+    """The port to serve at.
+
+    Raises:
+        InputError: the environment gives no port.
+    """
+    text = setting("port", given)
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise InputError(
+            f"{text!r} is no port", place=SETTINGS["port"].variable, mend="give 0 to 65535"
+        )
+    return int(text)
 
 
 def home_path(given: Path | None) -> Path:
