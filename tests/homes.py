@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meterstone import cli
+from meterstone import cli, demo
+from meterstone.app import Home
+from meterstone.record.ingest import ingest
 
 CATALOGUE = """\
 name: own
@@ -107,3 +113,14 @@ def own_catalogue(home: Path) -> None:
     """Give a home the small catalogue."""
     (home / "catalogue").mkdir(parents=True)
     (home / "catalogue" / "catalogue.yaml").write_text(CATALOGUE)
+
+
+@cache
+def demo_home() -> Path:
+    """The home of the demonstration, loaded once; open it and leave it as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="meterstone-demo-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    demo.prepare(folder)
+    with Home(folder) as opened:
+        ingest(opened.recorder, demo.paths(), context=demo.CONTEXT)
+    return folder
