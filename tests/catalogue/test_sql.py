@@ -11,11 +11,14 @@ from sqlglot import exp, parse_one
 from meterstone.catalogue import sql
 from meterstone.catalogue.problems import ExpressionError
 
-TABLES = {"sale": ["at", "shop", "amount"], "shop": ["shop", "opened_at"]}
+TABLES = {
+    "sale": {"at": "TIMESTAMP", "shop": "VARCHAR", "amount": "DOUBLE"},
+    "shop": {"shop": "VARCHAR", "opened_at": "TIMESTAMP"},
+}
 
 
 def columns(text: str) -> list[str]:
-    return sql.columns_of_query(sql.parse_query(text), TABLES)
+    return list(sql.columns_of_query(sql.parse_query(text), TABLES))
 
 
 def fragment(parse: Callable[[str], exp.Expr], text: str) -> exp.Expr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
+from meterstone.catalogue import types
 from meterstone.catalogue.convert import convert
 from meterstone.catalogue.model import (
     RULE_SUBJECTS,
@@ -109,7 +110,9 @@ class GroupChecker:
             raise (at / "fact").error(f"unknown fact {fact!r}", suggest(fact, list(self._facts)))
         if where is not None:
             with (at / "where").reading_text():
-                check_columns(parse_value(where), fact, self._facts[fact].readable)
+                condition = parse_value(where)
+                check_columns(condition, fact, self._facts[fact].readable)
+                types.check_condition(condition, self._facts[fact].types)
 
     def _check_group(self, group: str, at: Position) -> None:
         if not any(ref == group or ref.startswith(group + ".") for ref in self._refs):

@@ -297,7 +297,7 @@ class Relation:
 
     ``reads`` maps each fact to how long a row of it matters (None: for ever). ``columns`` are those
     of its rows, ``readable`` the ones that a term may read: of a relation that is stored by day
-    only what is stored.
+    only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not known.
     """
 
     name: str
@@ -312,6 +312,7 @@ class Relation:
     materialize: RawMaterialize | None
     columns: frozenset[str]
     readable: frozenset[str]
+    types: Mapping[str, str]
     uses: tuple[str, ...]
     place: str
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
+from meterstone.catalogue import types
 from meterstone.catalogue.model import (
     FactShape,
     RawMaterialize,
@@ -28,17 +29,18 @@ from meterstone.catalogue.sql import (
 from meterstone.catalogue.windows import parse_duration
 from meterstone.errors import suggest
 
-ROLLUP_MEASURES = ("requests", "timed_requests", "value_total")
+ROLLUP_MEASURES = {"requests": "BIGINT", "timed_requests": "BIGINT", "value_total": "DOUBLE"}
 """Columns of a rollup relation beside its dimensions: weight, weight of rows with a value, and the
 sum of value × weight."""
 
-ORIGIN = ("newest", "evidence_rank")
+ORIGIN = {"newest": "TIMESTAMP", "evidence_rank": "INT"}
 """Columns that say how fresh and how strong the rows are; facts have them, relations may."""
 
-PARAMETERS: Mapping[str, frozenset[str]] = {
-    "moment": frozenset({"i", "at", "opens", "closes"}),
-    "instant": frozenset({"at"}),
-    "day": frozenset({"opens", "closes"}),
+_TIME = "TIMESTAMP"
+PARAMETERS: Mapping[str, types.Columns] = {
+    "moment": {"i": "BIGINT", "at": _TIME, "opens": _TIME, "closes": _TIME},
+    "instant": {"at": _TIME},
+    "day": {"opens": _TIME, "closes": _TIME},
 }
 """Tables that hold the moments measured, and the instants and days of the range asked for. Days are
 those of the reporting time zone."""
@@ -56,7 +58,7 @@ _ONE_DAY = timedelta(days=1)
 class _Shape:
     """What is common to the two kinds of written relations."""
 
-    columns: list[str]
+    columns: dict[str, str]
     time: str
     reads: dict[str, timedelta | None]
     uses: tuple[str, ...] = ()
@@ -174,13 +176,14 @@ class _Resolver:
         if shape.time not in shape.columns:
             raise (at / "time").error(
                 f"relation {name!r} has no column {shape.time!r}",
-                suggest(shape.time, shape.columns),
+                suggest(shape.time, list(shape.columns)),
             )
         stored = _stored_columns(raw.materialize, shape, name, at / "materialize")
         readable = (stored or frozenset(shape.columns)) - shape.hidden
         scopes = _scopes({str(kind): rule for kind, rule in raw.scopes.items()}, shape.columns)
-        _check_scopes(scopes, name, readable, at / "scopes")
-        _check_fragment(raw.where, name, readable, at / "where")
+        known = {column: shape.columns.get(column, types.UNKNOWN) for column in readable}
+        _check_scopes(scopes, name, known, at / "scopes")
+        _check_condition(raw.where, name, known, at / "where")
         return Relation(
             name=name,
             desc=raw.desc,
@@ -194,6 +197,7 @@ class _Resolver:
             materialize=None if self._is_local(shape.uses) else raw.materialize,
             columns=frozenset(shape.columns),
             readable=readable,
+            types=shape.columns,
             uses=shape.uses,
             place=str(at),
         )
@@ -217,14 +221,19 @@ class _Resolver:
             raise (at / "rollup").error(
                 f"fact {fact} has no rollup", f"write `sql:`; facts with one: {with_rollup}"
             )
-        columns = [*shape.rollup_dimensions, *ROLLUP_MEASURES, *ORIGIN, "at", shape.rollup_value]
+        columns = (
+            dict.fromkeys(shape.rollup_dimensions, "VARCHAR")
+            | ROLLUP_MEASURES
+            | ORIGIN
+            | {"at": _TIME, shape.rollup_value: "DOUBLE"}
+        )
         hidden = frozenset({shape.rollup_value})
         return _Shape(columns, "at", {fact: _ONE_DAY}, hidden=hidden)
 
     def _from_sql(self, name: str, query: Query, raw: RawRelation, at: Position) -> _Shape:
         text_at = self._sql_of(name, [name])[1]
         self._check_parameters(query, raw, at)
-        known = {**{n: r.readable for n, r in self._done.items()}, **PARAMETERS}
+        known = {**{n: _typed(r) for n, r in self._done.items()}, **PARAMETERS}
         with text_at.reading_text():
             columns = columns_of_query(query, known)
         time = raw.time or ("i" if raw.over == "moment" and "i" in columns else "at")
@@ -265,7 +274,8 @@ class _Resolver:
 
 
 def _fact_relation(name: str, shape: FactShape) -> Relation:
-    columns = frozenset({*shape.columns, *ORIGIN, "_seq", "_item"})
+    own = types.of_facts(shape.columns) | ORIGIN | {"_seq": "BIGINT", "_item": "BIGINT"}
+    columns = frozenset(own)
     return Relation(
         name=name,
         desc=f"rows of fact {name}",
@@ -279,6 +289,7 @@ def _fact_relation(name: str, shape: FactShape) -> Relation:
         materialize=None,
         columns=columns,
         readable=columns,
+        types=own,
         uses=(),
         place="facts",
     )
@@ -308,14 +319,13 @@ def _stored_columns(
         for column in getattr(materialize, key):
             if column not in shape.columns:
                 raise (at / key).error(
-                    f"relation {name!r} has no column {column!r}", suggest(column, shape.columns)
+                    f"relation {name!r} has no column {column!r}",
+                    suggest(column, list(shape.columns)),
                 )
     return frozenset({*materialize.dimensions, *materialize.measures, *ORIGIN, shape.time})
 
 
-def _scopes(
-    written: Mapping[str, RawScope], columns: list[str] | frozenset[str]
-) -> dict[str, ScopeRule]:
+def _scopes(written: Mapping[str, RawScope], columns: Collection[str]) -> dict[str, ScopeRule]:
     """The scopes as written, else the usual ones that the columns allow."""
     return {kind: ScopeRule(rule.key, rule.where) for kind, rule in written.items()} or {
         kind: ScopeRule(column, None)
@@ -325,20 +335,27 @@ def _scopes(
 
 
 def _check_scopes(
-    scopes: Mapping[str, ScopeRule], name: str, readable: frozenset[str], at: Position
+    scopes: Mapping[str, ScopeRule], name: str, readable: types.Columns, at: Position
 ) -> None:
     for kind, rule in scopes.items():
-        _check_fragment(rule.where, name, readable, at / kind / "where")
+        _check_condition(rule.where, name, readable, at / kind / "where")
         if rule.key and rule.key not in readable:
             raise (at / kind / "key").error(
                 f"relation {name!r} has no column {rule.key!r}", suggest(rule.key, list(readable))
             )
 
 
-def _check_fragment(text: str | None, name: str, columns: frozenset[str], at: Position) -> None:
+def _check_condition(text: str | None, name: str, columns: types.Columns, at: Position) -> None:
     if text is not None:
         with at.reading_text():
-            check_columns(parse_value(text), f"relation {name!r}", columns)
+            condition = parse_value(text)
+            check_columns(condition, f"relation {name!r}", columns)
+            types.check_condition(condition, columns)
+
+
+def _typed(relation: Relation) -> dict[str, str]:
+    """What others may read of a relation."""
+    return {name: type_ for name, type_ in relation.types.items() if name in relation.readable}
 
 
 def _reach(text: str, at: Position) -> timedelta | None:

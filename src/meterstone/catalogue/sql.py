@@ -18,6 +18,7 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.qualify import qualify
 
 from meterstone.catalogue.problems import ExpressionError
+from meterstone.catalogue.types import Columns, line_of, of_query
 from meterstone.errors import suggest
 
 Merge = Literal["sum", "min", "max"]
@@ -190,26 +191,25 @@ def check_columns(fragment: exp.Expr, owner: str, columns: Iterable[str]) -> Non
     for column in fragment.find_all(exp.Column):
         if column.table:
             raise ExpressionError(
-                f"{column.sql()!r} names a table", f"write {column.name}", _line(column)
+                f"{column.sql()!r} names a table", f"write {column.name}", line_of(column)
             )
         if column.name not in known:
             raise ExpressionError(
                 f"{owner} has no column {column.name!r}",
                 suggest(column.name, list(known)),
-                _line(column),
+                line_of(column),
             )
 
 
-def columns_of_query(query: Query, tables: Mapping[str, Iterable[str]]) -> list[str]:
-    """The output columns of a query over ``tables`` (columns by name).
+def columns_of_query(query: Query, tables: Mapping[str, Columns]) -> dict[str, str]:
+    """The output columns of a query over ``tables``, with their types.
 
     Raises:
-        ExpressionError: an unknown table or column, or an output column without a name of its own.
+        ExpressionError: an unknown table or column, an output column without a name of its own, or
+            a comparison of values of different kinds.
     """
     _refuse_tables(query.tree, tables)
-    schema: dict[str, object] = {
-        name: dict.fromkeys(columns, "VARCHAR") for name, columns in tables.items()
-    }
+    schema: dict[str, object] = {name: dict(columns) for name, columns in tables.items()}
     try:
         resolved = qualify(
             query.tree.copy(), schema=schema, dialect="duckdb", quote_identifiers=False
@@ -219,9 +219,8 @@ def columns_of_query(query: Query, tables: Mapping[str, Iterable[str]]) -> list[
     except RecursionError:
         raise _too_deep() from None
     _refuse_unresolved(resolved, tables)
-    names = [str(name) for name in resolved.named_selects]
-    _refuse_bad_names(names)
-    return names
+    _refuse_bad_names(resolved.named_selects)
+    return of_query(resolved, tables)
 
 
 def _parse(text: str) -> exp.Expr:
@@ -233,7 +232,7 @@ def _parse(text: str) -> exp.Expr:
         raise ExpressionError(
             "cannot read the SQL: a quote or a comment is not closed",
             "close it on this line",
-            _unclosed_line(text),
+            _unclosedline_of(text),
         ) from None
     except RecursionError:
         raise _too_deep() from None
@@ -273,7 +272,7 @@ def _syntax_error(error: ParseError) -> ExpressionError:
     )
 
 
-def _unclosed_line(text: str) -> int:
+def _unclosedline_of(text: str) -> int:
     """Line (0-based) from which on no prefix of the text can be split into tokens."""
     lines = text.split("\n")
     closed = [n for n in range(len(lines)) if _tokenizes("\n".join(lines[:n]))]
@@ -295,7 +294,7 @@ def _without_parameters(sql: str) -> str:
 
 def _refuse(tree: exp.Expr, kinds: tuple[type[exp.Expr], ...], cause: str, mend: str) -> None:
     for node in tree.find_all(*kinds):
-        raise ExpressionError(cause.format(node.key.upper()), mend, _line(node))
+        raise ExpressionError(cause.format(node.key.upper()), mend, line_of(node))
 
 
 def _refuse_parameters(tree: exp.Expr, text: str, mend: str) -> None:
@@ -311,7 +310,7 @@ def _refuse_recursion(tree: exp.Expr) -> None:
             raise ExpressionError(
                 "WITH RECURSIVE is not part of the metric language",
                 "write WITH: a relation reads facts and other relations",
-                _line(clause),
+                line_of(clause),
             )
 
 
@@ -323,7 +322,7 @@ def _refuse_functions(tree: exp.Expr, allowed: Functions) -> None:
             raise ExpressionError(
                 f"{name}() is not in the metric language here",
                 INSTEAD.get(name.lower()) or suggest(name.lower(), list(allowed)),
-                _line(call),
+                line_of(call),
             )
 
 
@@ -340,7 +339,7 @@ def _refuse_columns_outside(tree: exp.Expr) -> None:
             raise ExpressionError(
                 f"column {column.name!r} stands outside of an aggregate",
                 f"write max({column.name}) or sum({column.name})",
-                _line(column),
+                line_of(column),
             )
 
 
@@ -350,7 +349,7 @@ def _refuse_nested(tree: exp.Expr) -> None:
             raise ExpressionError(
                 f"{_written_name(call)}() stands inside of another aggregate",
                 "aggregate once in a relation and once in the term",
-                _line(call),
+                line_of(call),
             )
 
 
@@ -361,7 +360,7 @@ def _tables(tree: exp.Expr) -> Iterator[str]:
             raise ExpressionError(
                 f"{table.sql(dialect='duckdb')!r} names a schema",
                 f"write {table.name}: a relation reads facts and relations",
-                _line(table),
+                line_of(table),
             )
         if table.name not in local:
             yield table.name
@@ -374,7 +373,7 @@ def _refuse_tables(tree: exp.Expr, known: Mapping[str, Iterable[str]]) -> None:
             raise ExpressionError(
                 f"unknown fact or relation {table.name!r}",
                 suggest(table.name, list(known)),
-                _line(table),
+                line_of(table),
             )
 
 
@@ -397,7 +396,9 @@ def _refuse_unresolved(tree: exp.Expr, tables: Mapping[str, Iterable[str]]) -> N
         select = column.find_ancestor(exp.Select)
         if not column.table and not (select and column.name in select.named_selects):
             raise ExpressionError(
-                f"unknown column {column.name!r}", suggest(column.name, list(known)), _line(column)
+                f"unknown column {column.name!r}",
+                suggest(column.name, list(known)),
+                line_of(column),
             )
 
 
@@ -416,13 +417,5 @@ def _refuse_bad_names(names: list[str]) -> None:
 def _line_of_name(tree: exp.Expr, name: str) -> int:
     for identifier in tree.find_all(exp.Identifier):
         if identifier.name == name:
-            return _line(identifier)
-    return 0
-
-
-def _line(node: exp.Expr) -> int:
-    """Line (0-based) of the first part of a node whose place is known."""
-    for inner in node.walk():
-        if "line" in inner.meta:
-            return int(inner.meta["line"]) - 1
+            return line_of(identifier)
     return 0

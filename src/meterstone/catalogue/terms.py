@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping
 
+from meterstone.catalogue import types
 from meterstone.catalogue.model import RawMetric, RawTerm, Relation, Term
 from meterstone.catalogue.problems import Problems
 from meterstone.catalogue.source import Position
@@ -90,7 +91,9 @@ def _resample(raw: RawMetric, at: Position, relations: Mapping[str, Relation]) -
     """The rows that a bootstrap draws from: ``resample`` is a value of one row."""
     relation = _relation(raw.source, at, relations)
     with (at / "resample").reading_text():
-        check_columns(parse_value(raw.resample or ""), relation.name, relation.readable)
+        value = parse_value(raw.resample or "")
+        check_columns(value, relation.name, relation.readable)
+        types.check_number(value, relation.types)
     return Term(
         name=RESAMPLE,
         relation=relation.name,
@@ -173,6 +176,7 @@ class _Builder:
         with self._agg_at.reading_text():
             aggregate = parse_aggregate(self._raw.agg)
             check_columns(aggregate, relation.name, relation.readable)
+            types.check_aggregate(aggregate, relation.types)
         return mergeable(aggregate)
 
     def _check_value(self, key: str, relation: Relation) -> None:
@@ -180,8 +184,11 @@ class _Builder:
         if text is None:
             return
         hidden = relation.columns if key == "quantile_of" and relation.rollup else frozenset()
+        check = types.check_condition if key == "where" else types.check_number
         with (self._at / key).reading_text():
-            check_columns(parse_value(text), relation.name, relation.readable | hidden)
+            value = parse_value(text)
+            check_columns(value, relation.name, relation.readable | hidden)
+            check(value, relation.types)
 
     def _check_rollup(self, relation: Relation) -> None:
         """The histogram of a rollup is kept for its one value only."""
