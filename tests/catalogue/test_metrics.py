@@ -54,7 +54,7 @@ def test_a_ratio_is_a_percentage_of_its_parts(metrics: dict[str, Metric]) -> Non
     [
         ("ratio", "%", "100 * (a) / (b)"),
         ("mean", "s", "(a) / (b)"),
-        ("growth", "%", "100 * ((a) / (b) - 1)"),
+        ("growth", "%", "100 * ((a) - (b)) / (b)"),
     ],
 )
 def test_the_usual_value(load: Load, kind: str, unit: str, text: str) -> None:

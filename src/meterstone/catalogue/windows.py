@@ -75,9 +75,7 @@ class Window:
         """The window to compare with: the one immediately before, or a year earlier (the end moves
         back 12 months, clamped to the month's last day, and the length in days is kept)."""
         if shift == "previous_period":
-            if self.kind == "calendar":
-                return self.bounds(start, zone)
-            return start - (end - start), start
+            return (start - self.fixed, start) if self.fixed else self.bounds(start, zone)
         local = end.astimezone(zone)
         day = local.day
         while True:
@@ -87,6 +85,8 @@ class Window:
             except ValueError:
                 day -= 1
         earlier = moved.astimezone(UTC)
+        if self.fixed:
+            return earlier - self.fixed, earlier
         days = (local.date() - start.astimezone(zone).date()).days
         return (moved - timedelta(days=days)).astimezone(UTC), earlier
 
