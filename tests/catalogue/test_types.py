@@ -7,7 +7,7 @@ import pytest
 from meterstone.catalogue import sql, types
 from meterstone.catalogue.problems import ExpressionError
 
-from .conftest import Refuse, changed
+from .conftest import Load, Refuse, changed
 
 SALE = {
     "at": "TIMESTAMP", "day": "DATE", "shop": "VARCHAR", "amount": "DOUBLE", "void": "BOOLEAN",
@@ -80,14 +80,34 @@ def test_terms_are_numbers(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["max(shop)", "arg_max(shop, at)", "min(shop) filter (where void)"]
+)
+def test_terms_that_are_words(text: str) -> None:
+    assert types.check_aggregate(sql.parse_aggregate(text), SALE) == "text"
+
+
+@pytest.mark.parametrize(
+    "shown", ["newest: newest", "newest: newest\n      twice: 2 * newest", "twice: 2 * newest"]
+)
+def test_a_word_is_shown_and_not_counted_with(load: Load, refuse: Refuse, shown: str) -> None:
+    newest = "      newest: max(status)\n"
+    text = changed("    numerator: good\n", f"    shown:\n      {shown}\n    numerator: good\n")
+    text = changed("    terms:\n      good", f"    terms:\n{newest}      good", text)
+    if "twice" not in shown:
+        term = load(text).metrics["paid_share"].terms["newest"]
+        assert (term.is_text, term.mergeable) == (True, False)
+        return
+    [error] = refuse(text.replace("max(status)\n", "max(status) # <-\n", 1))
+    assert error.cause == "term 'newest' is text, and a formula counts with numbers"
+
+
+@pytest.mark.parametrize(
     ("text", "cause", "mend"),
     [
-        ("max(shop)", "a term is a number, not text", "count what it says"),
         ("max(at)", "a term is a number, not a time", "write epoch(column)"),
-        ("arg_max(shop, at)", "a term is a number, not text", "count what it says"),
-        ("sum(void)", "what sum() adds up is true or false, not a number", "filter (where column)"),
-        ("sum(shop)", "what sum() adds up is text, not a number", "count what it says"),
-        ("median(at)", "what median() adds up is a time, not a number", "write epoch(column)"),
+        ("sum(void)", "what sum() reads is true or false, not a number", "filter (where column)"),
+        ("sum(shop)", "what sum() reads is text, not a number", "count what it says"),
+        ("median(at)", "what median() reads is a time, not a number", "write epoch(column)"),
         (
             "count(*) filter (where amount)",
             "the condition is a number, not true or false",
@@ -107,7 +127,7 @@ def test_terms_that_are_no_numbers(text: str, cause: str, mend: str) -> None:
     ("old", "new", "cause"),
     [
         ("outcome <> 'caller'", "outcome # <-", "the condition is text, not true or false"),
-        ("sum(amount) filter", "sum(status) filter", "what sum() adds up is text, not a number"),
+        ("sum(amount) filter", "sum(status) filter", "what sum() reads is text, not a number"),
         (
             "{quantile_of: ms}",
             "{quantile_of: ms, where: outcome} # <-",

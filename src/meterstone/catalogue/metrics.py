@@ -150,6 +150,7 @@ class _Builder:
             named_facts=tuple(sorted(raw.facts)) or self._named_facts(terms),
         )
         self._check(metric, hooks)
+        self._check_words(metric)
         self._check_facts(shapes)
         return metric
 
@@ -176,6 +177,18 @@ class _Builder:
             checks.check_at(raw, raw.at, at / "at")
         with caught():
             checks.check_scopes(raw, self._value_terms(), metric.terms, self._relations, at)
+
+    def _check_words(self, metric: Metric) -> None:
+        """A term that is a text is shown as it is; nothing can be counted with it."""
+        words = {name for name, term in metric.terms.items() if term.is_text}
+        shown = [f.names for f in metric.shown.values() if f.text.strip() not in words]
+        counted = [names for key, names in self._read_by.items() if key != "shown"]
+        for name in sorted(words & frozenset[str]().union(*shown, *counted)):
+            error = (self._at / "terms" / name).error(
+                f"term {name!r} is text, and a formula counts with numbers",
+                f"show it as it is (`shown: {{{name}: {name}}}`), or count what it says",
+            )
+            self._problems.add(error)
 
     def _check_facts(self, shapes: Mapping[str, FactShape]) -> None:
         for index, name in enumerate(self._raw.facts):
@@ -277,7 +290,8 @@ def usual_value(raw: RawMetric) -> str | None:
         return _only_quantile(raw)
     fraction = f"({raw.numerator}) / ({raw.denominator})"
     if raw.kind == "growth":
-        return f"100 * ({fraction} - 1)"
+        # not 100 * (a / b - 1): growth from 100 to 140 would be 39.99999999999999 %
+        return f"100 * (({raw.numerator}) - ({raw.denominator})) / ({raw.denominator})"
     return f"100 * {fraction}" if raw.unit.startswith("%") else fraction
 
 

@@ -324,7 +324,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A named aggregate over a relation and a window. ``mergeable``: it may be summed over days."""
+    """A named aggregate over a relation and a window. ``mergeable``: it may be summed over days;
+    ``is_text``: it gives a word, which can be shown and not counted with."""
 
     name: str
     relation: str
@@ -337,6 +338,7 @@ class Term:
     shift: str | None
     mergeable: bool
     merge: Merge = "sum"
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class _Builder:
         relation = _relation(raw.source or self._metric.source, owner, relations)
         window = raw.window or self._metric.window
         self._check_form()
-        merge = self._merge(relation)
+        merge, kind = self._aggregate(relation)
         for key in ("quantile_of", "where", "weight"):
             self._check_value(key, relation)
         self._check_rollup(relation)
@@ -142,6 +142,7 @@ class _Builder:
             shift=raw.shift,
             mergeable=merge is not None or raw.quantile_of is not None,
             merge=merge or "sum",
+            is_text=kind == "text",
         )
 
     def _check_form(self) -> None:
@@ -170,14 +171,15 @@ class _Builder:
                 f"window {text!r} cannot be shifted", "write a trailing or calendar window"
             )
 
-    def _merge(self, relation: Relation) -> Merge | None:
+    def _aggregate(self, relation: Relation) -> tuple[Merge | None, types.Kind]:
+        """How the aggregate merges, and what kind of value it gives."""
         if self._raw.agg is None:
-            return None
+            return None, "number"
         with self._agg_at.reading_text():
             aggregate = parse_aggregate(self._raw.agg)
             check_columns(aggregate, relation.name, relation.readable)
-            types.check_aggregate(aggregate, relation.types)
-        return mergeable(aggregate)
+            kind = types.check_aggregate(aggregate, relation.types)
+        return None if kind == "text" else mergeable(aggregate), kind
 
     def _check_value(self, key: str, relation: Relation) -> None:
         text = getattr(self._raw, key)

@@ -38,7 +38,12 @@ _WORDS: Mapping[Kind, str] = {
     "truth": "true or false",
     "unknown": "unknown",
 }
-_ADDING = (exp.Sum, exp.Median, exp.PercentileDisc, exp.Avg)
+_ADDING: Mapping[type[exp.Expr], str] = {
+    exp.Sum: "sum",
+    exp.Median: "median",
+    exp.PercentileDisc: "quantile_disc",
+    exp.Avg: "avg",
+}
 _COMPARING = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _INSTEAD: Mapping[Kind, str] = {
     "text": "count what it says: count(*) filter (where column = 'word')",
@@ -70,21 +75,22 @@ def of_query(resolved: exp.Query, tables: Mapping[str, Columns]) -> dict[str, st
     }
 
 
-def check_aggregate(aggregate: exp.Expr, columns: Columns) -> None:
-    """A term is a number (true and false count as 1 and 0), of numbers that are added up.
+def check_aggregate(aggregate: exp.Expr, columns: Columns) -> Kind:
+    """What kind of value a term is: a number (or true and false, as 1 and 0), or a text to show.
 
     Raises:
-        ExpressionError: it is a text or a time, or adds up something else than numbers.
+        ExpressionError: it is a time, or adds up something else than numbers.
     """
     typed = _typed(aggregate, columns)
     _check_operands(typed)
     for condition in typed.find_all(exp.Filter):
         _need(condition.expression.this, "truth", "the condition")
     for call in typed.find_all(*_ADDING):
-        _need(call.this, "number", f"what {call.sql_name().lower()}() adds up")
+        _need(call.this, "number", f"what {_ADDING[type(call)]}() reads")
     found = kind_of(_given(typed))
-    if found in ("text", "time"):
-        raise ExpressionError(f"a term is a number, not {_WORDS[found]}", _INSTEAD[found])
+    if found == "time":
+        raise ExpressionError("a term is a number, not a time", _INSTEAD[found])
+    return found
 
 
 def check_condition(condition: exp.Expr, columns: Columns) -> None:
