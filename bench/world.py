@@ -113,9 +113,7 @@ def day_end(number: int) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _append(
-    warehouse: Warehouse, vocabulary: Vocabulary, seq: int, tables: Any
-) -> int:
+def _append(warehouse: Warehouse, vocabulary: Vocabulary, seq: int, tables: Any) -> int:
     recorded = [
         Recorded(seq, day_end(seq), _batch(vocabulary, name, table)) for name, table in tables
     ]
@@ -166,7 +164,9 @@ def _requests(day: _Day) -> Columns:
         "request_id": day.ids(count, "r"),
         "at": day.times(offsets),
         "franchise_id": _words(_FRANCHISE_IDS, random.integers(0, FRANCHISES, count)),
-        "integration": _when(~inbound, _words(INTEGRATIONS, integration), pa.scalar(None, pa.string())),
+        "integration": _when(
+            ~inbound, _words(INTEGRATIONS, integration), pa.scalar(None, pa.string())
+        ),
         "direction": _when(inbound, "inbound", "outbound"),
         "endpoint_group": _words(GROUPS, group),
         "endpoint": _words(_ENDPOINTS, group),
@@ -190,7 +190,9 @@ def _probes(day: _Day) -> Columns:
     return {
         "probe_id": day.ids(len(ok), "p"),
         "at": day.times(minute * 60_000_000 + 7_000_000 + name * 1000),
-        "integration": _when(name < len(INTEGRATIONS), _words(_PROBED, name), pa.scalar(None, pa.string())),
+        "integration": _when(
+            name < len(INTEGRATIONS), _words(_PROBED, name), pa.scalar(None, pa.string())
+        ),
         "component": _when(name < len(INTEGRATIONS), "integration", _words(_PROBED, name)),
         "check_key": _words(("ping",), np.zeros(len(ok))),
         "interval_s": pa.array(np.full(len(ok), 60)),
@@ -242,7 +244,9 @@ def _changes(day: _Day, count: int = 3_000) -> Columns:
         "applied_at": day.times(changed + lag),
         "status": _words(("applied",), np.zeros(count)),
         "conflict": pa.array(conflict),
-        "conflict_resolution": _when(conflict, _when(random.random(count) < 0.99, "automatic", "manual"), "none"),
+        "conflict_resolution": _when(
+            conflict, _when(random.random(count) < 0.99, "automatic", "manual"), "none"
+        ),
     }
 
 

@@ -1,0 +1,65 @@
+"""``./run bench``: measures speed and memory as ratios, each within one run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from bench import day, memory, otlp, report, year
+from bench.report import Outcome
+
+Step = Callable[[str], None]
+Benchmark = Callable[[int, Step], Outcome]
+
+BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
+    "otlp": (otlp.run, 200_000),
+    "year": (year.run, 10_000_000),
+    "day": (day.run, 10_000_000),
+    "memory": (memory.run, 10_000_000),
+}
+"""Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
+
+
+def main() -> None:
+    """Run the chosen benchmarks one after the other."""
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
+    parser.add_argument("--rows", type=int, help="spans (otlp) or requests a year (the others)")
+    parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md as it is")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(
+            f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+        )
+    console = Console()
+    for name in arguments.names or BENCHMARKS:
+        benchmark, rows = BENCHMARKS[name]
+        outcome = _run(console, name, benchmark, arguments.rows or rows)
+        report.show(console, outcome)
+        if not arguments.no_record:
+            report.append(outcome)
+
+
+def _run(console: Console, name: str, benchmark: Benchmark, rows: int) -> Outcome:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name)
+
+        def step(text: str) -> None:
+            progress.update(task, description=f"{name}: {text}")
+            if not console.is_terminal:
+                console.print(f"{name}: {text}", highlight=False)
+
+        return benchmark(rows, step)
+
+
+if __name__ == "__main__":
+    main()
