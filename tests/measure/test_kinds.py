@@ -317,6 +317,20 @@ def test_an_interval_within_a_range(tmp_path, bounds, verdict):
     assert value_of(tmp_path, probes_of(*[True] * 9, False), entry).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("probes", "value", "verdict"),
+    [(100, 90, "met"), (100, 50, "not_met"), (100, 99.5, "not_met")],
+)
+def test_a_target_inside_the_interval_of_a_sharp_estimate(tmp_path, probes, value, verdict):
+    entry = metric(
+        "up", uncertainty="wilson", target={"cmp": "within_interval", "value": value, "unit": "%"}
+    )
+    oks = [n % 10 > 0 for n in range(probes)]  # 90 of 100
+    assert value_of(tmp_path, probes_of(*oks), entry).verdict == verdict
+    plain = entry | {"uncertainty": "none"}
+    assert value_of(tmp_path, probes_of(*oks), plain).verdict == "inconclusive"
+
+
 def test_a_gate_of_a_metric_takes_the_verdict_and_leaves_the_value(tmp_path):
     entry = metric("up", gates=[{"title": "two probes an hour", "holds": "all >= 48"}])
     result = value_of(tmp_path, probes_of(True), entry)

@@ -236,9 +236,7 @@ def _plain(value: Any) -> float | str | None:
 
 def _day_result(evaluation: Evaluation, metric: Metric, place: Place, index: int) -> DayResult:
     scope = place_scope(metric, place)
-    column = evaluation.columns.get((metric.id, scope.kind))
-    if column is None:
-        return DayResult("no_data", None, "reconstructed")
+    column = evaluation.columns[metric.id, scope.kind]
     verdicts = column.verdicts[metric.places.index(place)][index]
     if scope.key == ANY and scope.kind != "network" and len(verdicts):
         worst = min(map(str, verdicts), key=_WORST_FIRST.index)
