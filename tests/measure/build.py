@@ -27,13 +27,19 @@ from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 Row = dict[str, Any]
 
-AT = datetime(2026, 3, 31)
+
+def on(*numbers: int) -> datetime:
+    """A moment, naive UTC as the warehouse stores it: ``on(2026, 3, 31, 12)``."""
+    return datetime(*numbers, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[arg-type,misc]
+
+
+AT = on(2026, 3, 31)
 """The usual moment: a midnight (UTC) at the end of a month."""
 
-RECORDED = datetime(2026, 4, 2)
+RECORDED = on(2026, 4, 2)
 """When rows are recorded unless a test says otherwise."""
 
-FAR = datetime(2090, 1, 1)
+FAR = on(2090, 1, 1)
 
 S, M, H, D = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 
@@ -454,7 +460,9 @@ def _cell(column: Column, m: int, k: int) -> Cell:
         verdicts={column.metric.places[p].ref: str(column.verdicts[p][m, k]) for p in here},
         evidence=int(column.evidence[m, k]),
         newest=moment.replace(tzinfo=None) if moment else None,
-        shown={name: _plain(array[m, k]) for name, array in column.shown.items() if array.ndim == 2},
+        shown={
+            name: _plain(array[m, k]) for name, array in column.shown.items() if array.ndim == 2
+        },
         failed_gates=tuple(t for t, failed in column.failed_gates.items() if failed[m, k]),
     )
 

@@ -7,6 +7,7 @@ engine: no SQL, no relation, no term of our catalogue. It is slow and obvious on
 from __future__ import annotations
 
 import math
+import operator
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 from scipy import stats
 
-from .build import AT, Row
 from meterstone.facts import vocabulary
+
+from .build import AT, Row
 
 Z = 1.959963984540054
 DAY = timedelta(days=1)
@@ -89,6 +91,8 @@ SPECS = {
     "proactive_monitoring": Spec(">=", 100, 6, "1 days"),
     "predictive_detection": Spec(">=", 80, 20, "90 days"),
 }  # fmt: skip
+
+COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 
 LEVELS = {
     "integration_status": ["healthy", "degraded", "down"],
@@ -235,7 +239,9 @@ class Oracle:
         rows = [r for r in rows if r["direction"] == "inbound"]
         return [r for r in rows if kind == "network" or r["endpoint_group"] == key]
 
-    def _request_share(self, metric: str, kind: str, key: str, good: Callable[[Row], bool]) -> Found:
+    def _request_share(
+        self, metric: str, kind: str, key: str, good: Callable[[Row], bool]
+    ) -> Found:
         rows = self.eligible(kind, key, *self.window(metric))
         total = sum(r["count"] for r in rows)
         return share(sum(r["count"] for r in rows if good(r)), total) if total else Found()
@@ -507,7 +513,7 @@ class Oracle:
             return "degraded", in_window
         return "down", in_window
 
-    def integration_status(self, kind: str, key: str) -> Found:
+    def integration_status(self, _kind: str, key: str) -> Found:
         word, n = self.state_of(key, self.at)
         return Found(word, n, gates=word != "unknown")
 
@@ -522,7 +528,7 @@ class Oracle:
                     healthy += self.state_of(name, t)[0] == "healthy"
         return Found(100 * healthy / total, total) if total else Found()
 
-    def proactive_monitoring(self, kind: str, key: str) -> Found:
+    def proactive_monitoring(self, _kind: str, _key: str) -> Found:
         start, end = self.window("proactive_monitoring")
         objects = [("integration", n) for n in self._registry if self.connected(n, self.at)]
         objects += [(c, c) for c in ("hub_api", "hub_ui", "database", "queue", "webhook_ingress")]
@@ -565,7 +571,8 @@ class Oracle:
             current += bool(entities) and all(
                 runs[-1]["status"] == "success"
                 and runs[-1]["backlog"] == 0
-                and self.at - runs[-1]["finished_at"] < timedelta(seconds=2 * runs[-1]["interval_s"])
+                and self.at - runs[-1]["finished_at"]
+                < timedelta(seconds=2 * runs[-1]["interval_s"])
                 for runs in entities.values()
             )
             growing += any(
@@ -597,7 +604,10 @@ class Oracle:
             for r in self.between("reconciliation", "at", start, end)
             if r["integration"] == c["integration"]
             and r["entity"] == entity
-            and (r["franchise_id"] == c["franchise_id"] or None in (r["franchise_id"], c["franchise_id"]))
+            and (
+                r["franchise_id"] == c["franchise_id"]
+                or None in (r["franchise_id"], c["franchise_id"])
+            )
         ]
         return max(rows, key=lambda r: (r["at"], r["recon_id"]), default=None)
 
@@ -664,9 +674,7 @@ class Oracle:
         days: dict[str, dict[datetime, bool]] = defaultdict(lambda: defaultdict(bool))
         for name, day, ran, _ in self._scheduled(kind, key):
             days[name][day] |= ran
-        gate = bool(days) and all(
-            100 * sum(ran.values()) >= 95 * len(ran) for ran in days.values()
-        )
+        gate = bool(days) and all(100 * sum(ran.values()) >= 95 * len(ran) for ran in days.values())
         return share(checked - sum(r["missing"] for r in rows), checked, gates=gate)
 
     def integrity_score(self, kind: str, key: str) -> Found:
@@ -714,13 +722,16 @@ class Oracle:
 
     def conflict_resolution(self, kind: str, key: str) -> Found:
         changes = self._changes(kind, key, *self.window("conflict_resolution"))
-        rows = [r for r in changes if r["conflict"] and r["source_changed_at"] < self.at - 60 * MINUTE]
+        rows = [
+            r for r in changes if r["conflict"] and r["source_changed_at"] < self.at - 60 * MINUTE
+        ]
         if not rows:
             return Found(why="not_applicable" if changes else "no_data")
         n = len(rows)
         automatic = sum(r["conflict_resolution"] == "automatic" for r in rows)
         old = any(
-            r["conflict_resolution"] == "open" and r["source_changed_at"] < self.at - DAY for r in rows
+            r["conflict_resolution"] == "open" and r["source_changed_at"] < self.at - DAY
+            for r in rows
         )
         if 100 * automatic >= 95 * n and not old:
             return Found("automated", n)
@@ -734,7 +745,9 @@ class Oracle:
         for r in self.between("sync_lag", "applied_at", start, end):
             if r["status"] == "applied" and (kind == "network" or r["integration"] == key):
                 record = r.get("source_ref") or r["change_id"]
-                hours[(r["applied_at"] - start) // HOUR].add((r["entity"], record, r["source_changed_at"]))
+                hours[(r["applied_at"] - start) // HOUR].add(
+                    (r["entity"], record, r["source_changed_at"])
+                )
         for fact, time, name in (
             ("booking", "created_at", "booking_id"),
             ("payment", "paid_at", "payment_id"),
@@ -744,14 +757,14 @@ class Oracle:
                     hours[(r[time] - start) // HOUR].add((fact, r[name]))
         return Found(max(map(len, hours.values())), len(hours)) if hours else Found()
 
-    def concurrent_connections(self, kind: str, key: str) -> Found:
+    def concurrent_connections(self, _kind: str, _key: str) -> Found:
         sums: dict[datetime, int] = defaultdict(int)
         for r in self.between("load_sample", "at", *self.window("concurrent_connections")):
             if r.get("connections") is not None:
                 sums[r["at"]] += r["connections"]
         return Found(max(sums.values()), len(sums)) if sums else Found()
 
-    def concurrent_user_capacity(self, kind: str, key: str) -> Found:
+    def concurrent_user_capacity(self, _kind: str, _key: str) -> Found:
         start, end = self.window("concurrent_user_capacity")
         releases = [
             r
@@ -799,16 +812,22 @@ class Oracle:
     def _watched(self, metric: str, kind: str, key: str, grace: int) -> bool:
         """The register of incidents is alive: probes on every day, or a review of the register."""
         start, end = self.window(metric)
-        for a in self.rows["attestation"]:
-            reviewed = a["claim_key"] == "register_review:incident" and a["expires_at"] > self.at
-            if reviewed and self.at - grace * DAY <= a["attested_at"] <= self.at:
-                if kind == "network" or key in self._registry:
-                    return True
+        known = kind == "network" or key in self._registry
+        if known and self._reviewed("incident", grace):
+            return True
         days: dict[str, set[object]] = defaultdict(set)
         for p in self.between("probe", "at", start, end):
             days[p["integration"] or p["component"]].add(p["at"].date())
         names = list(days) if kind == "network" else [key]
         return any(len(days.get(name, ())) >= (end - start).days for name in names)
+
+    def _reviewed(self, fact: str, days: int) -> bool:
+        return any(
+            a["claim_key"] == f"register_review:{fact}"
+            and a["expires_at"] > self.at
+            and self.at - days * DAY <= a["attested_at"] <= self.at
+            for a in self.rows["attestation"]
+        )
 
     def _incident_share(
         self, metric: str, kind: str, key: str, column: str, good: Callable[[Row], bool],
@@ -881,7 +900,9 @@ class Oracle:
     def mean_time_to_detection(self, kind: str, key: str) -> Found:
         start, end = self.window("mean_time_to_detection")
         rows = [x for x in self._incidents(kind, key) if self._within(x, "started_at", start, end)]
-        known = [x for x in rows if x["detected_at"] is not None and x["detected_at"] > x["started_at"]]
+        known = [
+            x for x in rows if x["detected_at"] is not None and x["detected_at"] > x["started_at"]
+        ]
         if not rows:
             alive = self._watched("mean_time_to_detection", kind, key, 17)
             return Found(why="not_applicable" if alive else "no_data")
@@ -915,19 +936,14 @@ class Oracle:
             return Found(n=len(rows))
         return Found(value, len(rows), gates=100 * len(set_) >= 95 * len(rows))
 
-    def prevention_implementation(self, kind: str, key: str) -> Found:
+    def prevention_implementation(self, _kind: str, _key: str) -> Found:
         start, end = self.window("prevention_implementation")
         rows = [
             a
             for a in self.between("prevention_action", "due_at", start, end)
             if not (a["status"] == "declined" and a.get("decline_reason"))
         ]
-        reviewed = any(
-            a["claim_key"] == "register_review:prevention_action"
-            and a["expires_at"] > self.at
-            and self.at - 41 * DAY <= a["attested_at"] <= self.at
-            for a in self.rows["attestation"]
-        )
+        reviewed = self._reviewed("prevention_action", 41)
         if not rows:
             return Found(why="not_applicable" if reviewed else "no_data")
         good = [
@@ -955,7 +971,9 @@ class Oracle:
             return Found()  # the fact does not know the endpoint group
         rows = self._decisions(kind, key)
         n = sum(r["count"] for r in rows)
-        return share(sum(r["count"] for r in rows if r["decision"] != "admitted"), n) if n else Found()
+        return (
+            share(sum(r["count"] for r in rows if r["decision"] != "admitted"), n) if n else Found()
+        )
 
     def throttling_efficiency(self, kind: str, key: str) -> Found:
         decisions = self._decisions(kind, key)
@@ -1052,15 +1070,10 @@ def verdict(metric: str, spec: Spec, found: Found, target: float | str, least: i
     if spec.on == "state":
         words = LEVELS[metric]
         return "met" if words.index(str(found.value)) <= words.index(str(target)) else "not_met"
-    good = {
-        ">=": lambda v: v >= target,
-        ">": lambda v: v > target,
-        "<=": lambda v: v <= target,
-        "<": lambda v: v < target,
-    }[spec.cmp]
+    compare = COMPARE[spec.cmp]
     if spec.on == "bound":
-        worst, best = (found.upper, found.lower) if "<" in spec.cmp else (found.lower, found.upper)
-        return "met" if good(worst) else "inconclusive" if good(best) else "not_met"
-    if not good(found.value):
-        return "not_met"
-    return "inconclusive" if found.censored else "met"
+        ends = (found.upper, found.lower) if "<" in spec.cmp else (found.lower, found.upper)
+        words = {(True, True): "met", (False, True): "inconclusive", (False, False): "not_met"}
+        return words[compare(ends[0], target), compare(ends[1], target)]
+    met = "inconclusive" if found.censored else "met"
+    return met if compare(found.value, target) else "not_met"

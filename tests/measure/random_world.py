@@ -124,7 +124,9 @@ class RandomWorld:
         for name in NAMES:
             every = self._one(60, 60, 10, 300)
             step = timedelta(seconds=every * self._one(7, 20))
-            at = self._at - timedelta(days=self._one(0.2, 0.5, 1), seconds=self._random.uniform(0, 59))
+            at = self._at - timedelta(
+                days=self._one(0.2, 0.5, 1), seconds=self._random.uniform(0, 59)
+            )
             ok = True
             while at < self._at:
                 ok = ok if self._chance(0.95) else not ok
@@ -225,9 +227,7 @@ class RandomWorld:
                 age = self._one(1, 17, 18, 30, 41, 50)
                 claim = f"register_review:{fact}"
                 expires = self._at + self._one(-1, 5, 5) * D
-                self.rows.append(
-                    build.attestation(self._at - age * D, claim, expires_at=expires)
-                )
+                self.rows.append(build.attestation(self._at - age * D, claim, expires_at=expires))
         for _ in range(12):
             due = self._time(95)
             self.rows.append(

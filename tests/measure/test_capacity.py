@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from .build import AT, D, H, M, RECORDED, Row, World, load_sample, load_test, release
+from .build import AT, RECORDED, D, H, M, Row, World, load_sample, load_test, release
 
 US = timedelta(microseconds=1)
 CAPACITY, PEAK = "concurrent_user_capacity", "concurrent_connections"

@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from .build import (
-    AT, D, H, M, RECORDED, S, Row, World, attestation, forecast, incident, integration, prevention,
+    AT,
+    RECORDED,
+    D,
+    H,
+    M,
+    Row,
+    S,
+    World,
+    attestation,
+    forecast,
+    incident,
+    integration,
+    prevention,
     probe,
 )  # fmt: skip
 
@@ -141,7 +153,8 @@ def test_interval_of_a_mean_encloses_it() -> None:
         cell = world.cell(DETECTION)
         assert cell.value == 30.0
         # 20 values of 20 and 40: the standard error is 10/√20 = 2.24
-        assert 24 < cell.lower < 27 < 33 < cell.upper < 36
+        assert 24 < cell.lower < 27
+        assert 33 < cell.upper < 36
         same = world.cell(DETECTION, known_at=RECORDED)
         assert same.interval == cell.interval
 
@@ -200,9 +213,9 @@ def test_time_to_resolution(seconds: float, n: int, verdict: str) -> None:
         (many(16) + many(4, auto_resolved=False), 80.0, 20, "not_met"),
         (many(19), 100.0, 19, "insufficient_data"),
         (many(20) + many(7, 20, None), 100.0, 20, "met"),
-        ([incident(START - D, 20, 86_400)] + many(19), 100.0, 20, "met"),
-        ([incident(START - D, 20, 86_399)] + many(20), 100.0, 20, "met"),
-        (many(20) + [incident(AT - H, 20, 3600)], 100.0, 20, "met"),
+        ([incident(START - D, 20, 86_400), *many(19)], 100.0, 20, "met"),
+        ([incident(START - D, 20, 86_399), *many(20)], 100.0, 20, "met"),
+        ([*many(20), incident(AT - H, 20, 3600)], 100.0, 20, "met"),
     ],
     ids=range(7),
 )
@@ -317,7 +330,10 @@ def test_prediction(rows: list[Row], value: float, n: int, verdict: str) -> None
         ([ALARM, forecast(AT - 50 * D)], "met"),
         ([ALARM, forecast(AT - 50 * D), forecast(AT - 60 * D)], "insufficient_data"),
         ([ALARM, *[forecast(AT - 50 * D, alarm=False) for _ in range(9)]], "met"),
-        ([ALARM, *[forecast(AT - 50 * D, quantity="mean_daily_requests") for _ in range(9)]], "met"),
+        (
+            [ALARM, *[forecast(AT - 50 * D, quantity="mean_daily_requests") for _ in range(9)]],
+            "met",
+        ),
         ([forecast(AT - 11 * D, scope_key="clover")], "insufficient_data"),
         ([forecast(AT - 11 * D, scope_key="square", quantity="incidents_week")], "met"),
         # the first incident starts ten days ago: at the issue, and at the end of the horizon
@@ -358,9 +374,7 @@ def test_prevention_done_when_due() -> None:
         cell = world.cell("prevention_implementation")
         assert (cell.value, cell.n, cell.verdict) == (95.0, 20, "met")
         assert cell.shown["declined"] == 1
-        world.add(
-            prevention(START, status="declined", decline_reason=None, implemented_at=None)
-        )
+        world.add(prevention(START, status="declined", decline_reason=None, implemented_at=None))
         cell = world.cell("prevention_implementation")
         assert (cell.value, cell.verdict) == (pytest.approx(100 * 19 / 21), "not_met")
 

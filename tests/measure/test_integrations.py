@@ -7,8 +7,23 @@ from datetime import datetime, timedelta
 import pytest
 
 from .build import (
-    AT, D, H, M, RECORDED, S, Row, World, connected, connection, incident, integration, probe,
-    probes, request, sync_run,
+    AT,
+    RECORDED,
+    D,
+    H,
+    M,
+    Row,
+    S,
+    World,
+    connected,
+    connection,
+    incident,
+    integration,
+    on,
+    probe,
+    probes,
+    request,
+    sync_run,
 )  # fmt: skip
 
 UPTIME, HEALTH, STATUS = "integration_uptime", "overall_health_score", "integration_status"
@@ -45,7 +60,8 @@ def test_slot_is_up_by_majority_of_probes_else_by_a_request() -> None:
         # slot 0: two of three; 1: one of two; 2: one of three
         probe(start), probe(start + S), probe(start + 59 * S, ok=False),
         probe(start + M), probe(start + M + S, ok=False),
-        probe(start + 2 * M), probe(start + 2 * M + S, ok=False), probe(start + 3 * M - US, ok=False),
+        probe(start + 2 * M), probe(start + 2 * M + S, ok=False),
+        probe(start + 3 * M - US, ok=False),
         # slot 3: a request succeeds; 4: one fails; 5: one is served, not called; 6: nothing
         request(start + 3 * M, integration="square"),
         request(start + 4 * M, integration="square", error="server", fault="provider"),
@@ -60,9 +76,11 @@ def test_slot_is_up_by_majority_of_probes_else_by_a_request() -> None:
 
 
 def test_announced_maintenance_is_excused_for_four_hours_a_month() -> None:
-    month = datetime(2026, 3, 1)
+    month = on(2026, 3, 1)
     night = probes(month + 2 * H, month + 6 * H + 10 * M, ok=False, maintenance=True)
-    with World(connected(month - 30 * D), night, probes(month + 7 * H, AT, 30 * M, interval_s=60)) as w:
+    with World(
+        connected(month - 30 * D), night, probes(month + 7 * H, AT, 30 * M, interval_s=60)
+    ) as w:
         cell = w.cell(UPTIME, at=month + 7 * H)
         before = 30 * 1440 - 420  # slots before the month, all down
         assert cell.n == before + 420 - 240
@@ -75,7 +93,7 @@ def test_announced_maintenance_is_excused_for_four_hours_a_month() -> None:
 
 
 def test_late_maintenance_moves_what_is_excused_later_in_the_month() -> None:
-    month = datetime(2026, 3, 1)
+    month = on(2026, 3, 1)
     late = probes(month + 10 * D, month + 10 * D + 4 * H, ok=False, maintenance=True)
     with World(connected(month - D), late) as world:
         assert world.cell(UPTIME, at=month + 20 * D).shown["maintenance_slots"] == 240
@@ -116,9 +134,7 @@ def test_uptime_needs_a_schedule_of_a_minute() -> None:
     with World(connected(start - D), probes(start, AT, 10 * M)) as world:
         cell = world.cell(UPTIME)
         assert (cell.n, cell.verdict) == (43_200, "insufficient_data")
-        assert cell.failed_gates == (
-            "probe scheduled at <= 60 s for every connected_integration",
-        )
+        assert cell.failed_gates == ("probe scheduled at <= 60 s for every connected_integration",)
         world.add(probe(AT - H + S, interval_s=60))
         assert world.cell(UPTIME).verdict == "not_met"
         # one of two integrations without a schedule is enough
@@ -135,7 +151,9 @@ def test_smallest_sample_of_slots() -> None:
     rows += [probe(AT - M, interval_s=60)]
     with World(rows) as world:
         assert (world.cell(UPTIME).n, world.cell(UPTIME).verdict) == (40_000, "not_met")
-        world.add(integration(since + M), rows[len(connected(since - 2 * D)) - 1] | {"retracted": True})
+        world.add(
+            integration(since + M), rows[len(connected(since - 2 * D)) - 1] | {"retracted": True}
+        )
         assert (world.cell(UPTIME).n, world.cell(UPTIME).verdict) == (39_999, "insufficient_data")
 
 
@@ -202,8 +220,12 @@ STATES: list[tuple[str, list[Row], str, float]] = [
     ("incident elsewhere", [*FINE, incident(AT - H, 10, None, integration="x")], "healthy", 15),
     ("security incident", [*FINE, incident(AT - H, 10, None, kind="security")], "degraded", 15),
     ("no probe", [*FINE[:2], FINE[-1]], "unknown", 0),
-    ("last probe older than three intervals", [*FINE[:2], *probes(AT - 6 * M, AT - 3 * M), FINE[-1]],
-     "unknown", 3),
+    (
+        "last probe older than three intervals",
+        [*FINE[:2], *probes(AT - 6 * M, AT - 3 * M), FINE[-1]],
+        "unknown",
+        3,
+    ),
     (
         "last probe as old as three intervals",
         [*FINE[:2], *probes(AT - 6 * M, AT - 2 * M), FINE[-1]],
@@ -212,7 +234,12 @@ STATES: list[tuple[str, list[Row], str, float]] = [
     ),
     ("paused", [*FINE, integration(AT - H, status="paused")], "unknown", 15),
     ("live again", [*FINE, integration(AT - H, status="paused"), integration(AT)], "healthy", 15),
-    ("no schedule in the registry", replace(FINE, "integration", probe_interval_s=None), "healthy", 15),
+    (
+        "no schedule in the registry",
+        replace(FINE, "integration", probe_interval_s=None),
+        "healthy",
+        15,
+    ),
     (
         "two probes, ten minutes apart",
         [*replace(FINE[:2], "integration", probe_interval_s=600), FINE[-1],
@@ -223,7 +250,9 @@ STATES: list[tuple[str, list[Row], str, float]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rows", "state", "probed"), [c[1:] for c in STATES], ids=[c[0] for c in STATES])
+@pytest.mark.parametrize(
+    ("rows", "state", "probed"), [c[1:] for c in STATES], ids=[c[0] for c in STATES]
+)
 def test_state_of_an_integration(rows: list[Row], state: str, probed: int) -> None:
     with World(rows) as world:
         cell = world.cell(STATUS, "integration:square", known_at=RECORDED)
@@ -236,9 +265,13 @@ def test_state_of_an_integration(rows: list[Row], state: str, probed: int) -> No
 
 def test_each_place_of_the_state_names_its_integration() -> None:
     names = ("franconnect", "quickbooks", "square", "salesforce")
-    with World([healthy(AT, name) for name in names[:2]], integration(AT - D, "salesforce")) as world:
+    with World(
+        [healthy(AT, name) for name in names[:2]], integration(AT - D, "salesforce")
+    ) as world:
         measured = world.evaluate(AT, STATUS)
-        verdicts = [list(measured.cell(STATUS, f"integration:{n}").verdicts.values()) for n in names]
+        verdicts = [
+            list(measured.cell(STATUS, f"integration:{n}").verdicts.values()) for n in names
+        ]
         assert verdicts == [["met"], ["met"], ["no_data"], ["insufficient_data"]]
 
 

@@ -10,14 +10,14 @@ from datetime import datetime
 
 import pytest
 
-from .build import AT, D, FAR, RECORDED, World, framework
+from .build import AT, FAR, RECORDED, D, World, framework, on
 from .check import differences
 from .oracle import SPECS
 from .random_world import RandomWorld
 
-ANY_MOMENT = datetime(2026, 3, 30, 10, 30, 17, 123457)
-AFTERNOON = datetime(2026, 3, 31, 13)
-EASTER_IN_BERLIN = datetime(2026, 3, 29, 22)
+ANY_MOMENT = on(2026, 3, 30, 10, 30, 17, 123457)
+AFTERNOON = on(2026, 3, 31, 13)
+EASTER_IN_BERLIN = on(2026, 3, 29, 22)
 """End of the day of 23 hours."""
 
 CASES = [
@@ -26,9 +26,9 @@ CASES = [
     (3, ANY_MOMENT, "UTC"),
     (4, AFTERNOON, "Europe/Berlin"),
     (5, EASTER_IN_BERLIN, "Europe/Berlin"),
-    (6, datetime(2026, 3, 31, 4), "America/New_York"),
+    (6, on(2026, 3, 31, 4), "America/New_York"),
     (7, AT, "Asia/Kolkata"),
-    (8, datetime(2024, 3, 1), "UTC"),
+    (8, on(2024, 3, 1), "UTC"),
 ]
 
 

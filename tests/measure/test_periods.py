@@ -73,7 +73,10 @@ def test_days_of_23_and_25_hours(zone: str, day: tuple[int, int, int], hours: in
     start, end = parse_window("calendar day").bounds(after, ZoneInfo(zone))
     assert (start, end) == (local.astimezone(UTC), after)
     assert end - start == hours * HOUR
-    assert parse_window("trailing 24 hours").bounds(after, ZoneInfo(zone)) == (after - 24 * HOUR, after)
+    assert parse_window("trailing 24 hours").bounds(after, ZoneInfo(zone)) == (
+        after - 24 * HOUR,
+        after,
+    )
 
 
 @given(moments, zones, st.integers(1, 24))
@@ -86,7 +89,9 @@ def test_trailing_months_are_the_last_closed_months(
     assert _months_on(start.astimezone(zone).date(), count) == end.astimezone(zone).date()
 
 
-@given(moments, zones, st.sampled_from(["trailing 90 minutes", "trailing 7 days", "trailing 2 weeks"]))
+@given(
+    moments, zones, st.sampled_from(["trailing 90 minutes", "trailing 7 days", "trailing 2 weeks"])
+)
 @QUICK
 def test_what_comes_before_a_trailing_window(at: datetime, zone: ZoneInfo, text: str) -> None:
     window = parse_window(text)
@@ -96,13 +101,23 @@ def test_what_comes_before_a_trailing_window(at: datetime, zone: ZoneInfo, text:
     assert earlier[1] - earlier[0] == end - start, "it keeps its length"
     local, moved = end.astimezone(zone), earlier[1].astimezone(zone)
     last = calendar.monthrange(local.year - 1, local.month)[1]
-    assert (moved.year, moved.month, moved.day) == (local.year - 1, local.month, min(local.day, last))
+    assert (moved.year, moved.month, moved.day) == (
+        local.year - 1,
+        local.month,
+        min(local.day, last),
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "at", "shift", "start", "end"),
     [
-        ("trailing 3 months", utc(2026, 4, 10), "previous_period", utc(2025, 10, 1), utc(2026, 1, 1)),
+        (
+            "trailing 3 months",
+            utc(2026, 4, 10),
+            "previous_period",
+            utc(2025, 10, 1),
+            utc(2026, 1, 1),
+        ),
         ("calendar month", utc(2026, 4, 10), "previous_period", utc(2026, 2, 1), utc(2026, 3, 1)),
         ("calendar quarter", utc(2026, 4, 1), "previous_period", utc(2025, 10, 1), utc(2026, 1, 1)),
         ("calendar day", utc(2028, 3, 1), "year_earlier", utc(2027, 2, 28), utc(2027, 3, 1)),

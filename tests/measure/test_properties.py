@@ -10,15 +10,21 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .build import AT, FAR, RECORDED, D, Measured, Row, World, framework
+from meterstone.facts import vocabulary
+
+from .build import AT, FAR, RECORDED, D, Measured, Row, World, framework, on
 from .oracle import SPECS
 from .random_world import RandomWorld
-from meterstone.facts import vocabulary
 
 QUICK = settings(max_examples=15, deadline=None, derandomize=True)
 
 moments = st.sampled_from(
-    [AT, datetime(2026, 3, 30, 10, 30, 17, 123457), datetime(2026, 3, 29, 22), AT - timedelta(hours=11)]
+    [
+        AT,
+        on(2026, 3, 30, 10, 30, 17, 123457),
+        on(2026, 3, 29, 22),
+        AT - timedelta(hours=11),
+    ]
 )
 zones = st.sampled_from(["UTC", "UTC", "Europe/Berlin", "America/New_York"])
 chosen = st.lists(st.sampled_from(sorted(SPECS)), min_size=4, max_size=6, unique=True)
@@ -33,7 +39,9 @@ class Case:
     zone: str
     metrics: list[str]
 
-    def measure(self, world: World, at: datetime | list[datetime] | None = None, **more) -> Measured:  # type: ignore[no-untyped-def]
+    def measure(
+        self, world: World, at: datetime | list[datetime] | None = None, **more
+    ) -> Measured:  # type: ignore[no-untyped-def]
         catalogue = framework(self.zone)
         return world.evaluate(at or self.at, *self.metrics, catalogue=catalogue, **more)
 
@@ -76,7 +84,7 @@ def by_day(rows: list[Row], last: datetime) -> Iterator[tuple[datetime, list[Row
     for row in rows:
         at = row[vocabulary()[row["fact"]].event_time]
         day = at.day if at > last - 4 * D else 1
-        days.setdefault(datetime(at.year, at.month, day), []).append(row)
+        days.setdefault(on(at.year, at.month, day), []).append(row)
     yield from sorted(days.items(), key=lambda pair: pair[0])
 
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from .build import (
-    AT, D, H, M, RECORDED, S, Row, World, booking, conflict, connection, lag, payment,
-    reconciliation, sync_run, webhook,
+    AT,
+    RECORDED,
+    D,
+    H,
+    M,
+    Row,
+    S,
+    World,
+    booking,
+    conflict,
+    connection,
+    lag,
+    on,
+    payment,
+    reconciliation,
+    sync_run,
+    webhook,
 )  # fmt: skip
 
 US = timedelta(microseconds=1)
@@ -39,7 +54,9 @@ def test_accuracy_counts_missing_records_only() -> None:
         assert cell.lower < 100 == cell.upper, "100 % can never be proven"
         world.add(reconciliation(AT - US, missing=1, auto_resolved=1, open_after_24h=0))
         cell = world.cell(metric)
-        assert (cell.value, cell.verdict) == (100 * 31_999 / 32_000, "not_met"), "repaired, yet lost"
+        assert (cell.value, cell.verdict) == (100 * 31_999 / 32_000, "not_met"), (
+            "repaired, yet lost"
+        )
 
 
 @pytest.mark.parametrize(("skipped", "verdict"), [(1, "met"), (2, "insufficient_data")])
@@ -121,9 +138,7 @@ def test_days_on_which_a_connection_begins_or_ends_are_not_scheduled() -> None:
 
 
 def test_a_reconciliation_belongs_to_the_franchise_of_the_connection_or_to_all() -> None:
-    with World(
-        syncing(1, franchise_id="f1"), reconciliation(AT - H, franchise_id="f2")
-    ) as world:
+    with World(syncing(1, franchise_id="f1"), reconciliation(AT - H, franchise_id="f2")) as world:
         assert world.cell("data_consistency_validation").value == 0.0
         world.add(reconciliation(AT - 2 * H, franchise_id=None))
         assert world.cell("data_consistency_validation").value == 100.0
@@ -255,7 +270,10 @@ def test_sync_status(current: int, stale: int, state: str, verdict: str) -> None
         ([sync_run(AT - M), sync_run(AT - M, entity="items", backlog=1)], "out_of_sync"),
         ([], "out_of_sync"),
         ([sync_run(AT)], "out_of_sync"),
-        ([sync_run(AT - M, run_id="z"), sync_run(AT - M, run_id="a", status="failed")], "synchronized"),
+        (
+            [sync_run(AT - M, run_id="z"), sync_run(AT - M, run_id="a", status="failed")],
+            "synchronized",
+        ),
     ],
     ids=range(9),
 )
@@ -268,7 +286,9 @@ def test_current_means_that_the_newest_run_of_every_entity_is_fine(
 
 def test_growing_backlog_is_not_catching_up() -> None:
     backlogs = (1, 2, 3)
-    runs = [sync_run(AT - H + n * M, connection_id="c19", backlog=b) for n, b in enumerate(backlogs)]
+    runs = [
+        sync_run(AT - H + n * M, connection_id="c19", backlog=b) for n, b in enumerate(backlogs)
+    ]
     rows = [*links(19, 0), connection(AT - D, connection_id="c19"), *runs]
     with World(rows) as world:
         assert world.cell("data_sync_status").value == "behind"
@@ -406,7 +426,7 @@ def test_webhook_that_was_not_delivered(columns: Row) -> None:
 
 
 def test_transactions_of_the_busiest_hour_count_a_source_change_once() -> None:
-    noon = datetime(2026, 3, 30, 12)
+    noon = on(2026, 3, 30, 12)
     twice = {"source_ref": "o-1"}
     with World(
         lag(noon, 5, connection_id="a", **twice),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .build import AT, D, H, M, RECORDED, S, Row, World, lag, load_sample, throttle
+from .build import AT, RECORDED, D, H, M, Row, S, World, lag, load_sample, throttle
 
 US = timedelta(microseconds=1)
 HITS, RIGHT, QUEUE, PRIORITY = (
@@ -72,9 +72,7 @@ def test_hits_by_integration_and_not_by_endpoint_group() -> None:
 )
 def test_right_interventions(columns: Row, right: bool) -> None:
     rest = throttle(AT - H, decision="rejected", over_quota=True, count=597)
-    with World(
-        throttle(AT - H, count=3, **columns), rest, throttle(AT - H, count=10_000)
-    ) as world:
+    with World(throttle(AT - H, count=3, **columns), rest, throttle(AT - H, count=10_000)) as world:
         cell = world.cell(RIGHT, known_at=RECORDED)
         assert (cell.value, cell.n) == (100.0 if right else 99.5, 600)
         assert cell.verdict == "met"

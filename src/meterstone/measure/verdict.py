@@ -122,15 +122,25 @@ def _compare_state(metric: Metric, place: Place, judged: Judged) -> Array:
 
 
 def _compare_range(metric: Metric, place: Place, judged: Judged) -> Array:
+    """A range holds the whole interval; an interval holds the literal, and is sharp enough to."""
     target = place.target
     scale = factor(metric.raw.unit, target.unit) or 1.0
+    lower, upper = judged.lower * scale, judged.upper * scale
     if target.cmp == "within":
         low, high = target.value if isinstance(target.value, list) else (np.nan, np.nan)
-        inside = (judged.lower * scale >= low) & (judged.upper * scale <= high)
-        return np.where(inside, "met", "not_met").astype(object)
-    wanted = float(target.value)  # type: ignore[arg-type]  # the loader checks the type
-    inside = (judged.lower * scale <= wanted) & (wanted <= judged.upper * scale)
-    half = (judged.upper - judged.lower) / 2
-    sharp = half <= 0.25 * np.abs(judged.value)
-    verdict = np.where(inside, np.where(sharp, "met", "inconclusive"), "not_met")
-    return np.where(np.isnan(judged.lower), "inconclusive", verdict).astype(object)
+        verdict = np.where((lower >= low) & (upper <= high), "met", "not_met")
+    else:
+        wanted = float(target.value)  # type: ignore[arg-type]  # the loader checks the type
+        held = np.where(_is_sharp(metric, place, judged), "met", "inconclusive")
+        verdict = np.where((lower <= wanted) & (wanted <= upper), held, "not_met")
+    return np.where(np.isnan(lower) | np.isnan(upper), "inconclusive", verdict).astype(object)
+
+
+def _is_sharp(metric: Metric, place: Place, judged: Judged) -> Array:
+    """Whether a forecast says enough to agree with anything: the half-width is at most a quarter of
+    the quantity (of 1 + growth, where growth over a baseline is forecast)."""
+    if metric.raw.kind != "forecast":
+        return np.ones(judged.value.shape, dtype=bool)
+    is_growth = place.target.baseline is not None and metric.raw.unit == "%"
+    quantity = judged.value + 100 if is_growth else judged.value
+    return np.asarray((judged.upper - judged.lower) / 2 <= 0.25 * np.abs(quantity))
