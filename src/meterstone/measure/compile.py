@@ -29,8 +29,8 @@ BINS_PER_OCTAVE = 32
 """Histogram bins: floor(log2(value) × 32), at most 1.1 % relative error at the middle."""
 
 MOST = 10**12
-"""The largest weight of one row, and the root of the largest value. Beyond, they saturate: one absurd
-row must not stop the measurement of all others."""
+"""The largest weight of one row, and the root of the largest value. Beyond, they saturate: one
+absurd row must not stop the measurement of all others."""
 
 ZERO_BIN = -100_000
 """The bin of values that are zero or below."""
@@ -156,7 +156,7 @@ class Compiler:
         count = f'least("{schema.rollup.weight}", {MOST})'
         return (
             f'SELECT "{schema.event_time}" AS "at", {", ".join(schema.rollup.dimensions)}, '
-            f"{count} AS requests, CASE WHEN \"{value}\" IS NULL THEN 0 ELSE {count} END "
+            f'{count} AS requests, CASE WHEN "{value}" IS NULL THEN 0 ELSE {count} END '
             f'AS timed_requests, "{value}" * {count} AS value_total, newest, evidence_rank, '
             f'"{value}" AS {value} FROM {self.fact(fact)}'
         )

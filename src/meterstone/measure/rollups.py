@@ -185,7 +185,8 @@ class Rollups:
         start, end = _midnight(first), _midnight(last) + timedelta(days=1)
         days = ", ".join(f"('{relation.name}', DATE '{day}')" for day in _days(first, end.date()))
         return [
-            f"DELETE FROM {stored(relation)} WHERE day >= {literal(start)} AND day < {literal(end)}",
+            f"DELETE FROM {stored(relation)} "
+            f"WHERE day >= {literal(start)} AND day < {literal(end)}",
             f"INSERT INTO {stored(relation)} {self._daily(relation, start, end)}",
             f"INSERT INTO rollup.made VALUES {days}",
         ]

@@ -33,8 +33,8 @@ class Judged:
     """What is needed to judge a metric; all arrays of shape (moments, keys).
 
     ``present``: rows were read. ``alive``: the collector is shown to run, or None where the metric
-    names no heartbeat. ``populated``: there is something to judge, even where none of it has what the
-    value needs. ``enough``: the gates of the metric hold.
+    names no heartbeat. ``populated``: there is something to judge, even where none of it has what
+    the value needs. ``enough``: the gates of the metric hold.
     """
 
     value: Array
