@@ -17,6 +17,7 @@ from .oracle import SPECS
 from .random_world import RandomWorld
 
 QUICK = settings(max_examples=15, deadline=None, derandomize=True)
+HEAVY = settings(QUICK, max_examples=8)
 
 moments = st.sampled_from(
     [
@@ -88,7 +89,7 @@ def by_day(rows: list[Row], last: datetime) -> Iterator[tuple[datetime, list[Row
     yield from sorted(days.items(), key=lambda pair: pair[0])
 
 
-@QUICK
+@HEAVY
 @given(cases())
 def test_order_duplicates_and_batches_change_nothing(case: Case) -> None:
     drawn = case.drawn
@@ -104,7 +105,7 @@ def test_order_duplicates_and_batches_change_nothing(case: Case) -> None:
         assert apart(case.measure(world), case.measure(other)) == []
 
 
-@QUICK
+@HEAVY
 @given(cases())
 def test_day_by_day_gives_what_a_full_load_gives(case: Case) -> None:
     with World(case.drawn.rows) as world, World() as other:
@@ -116,7 +117,7 @@ def test_day_by_day_gives_what_a_full_load_gives(case: Case) -> None:
         assert apart(case.measure(world), case.measure(other)) == []
 
 
-@QUICK
+@HEAVY
 @given(cases())
 def test_late_facts_reach_what_was_stored(case: Case) -> None:
     drawn = case.drawn

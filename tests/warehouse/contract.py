@@ -185,6 +185,45 @@ class WarehouseContract:
         warehouse.derive([], taken)
         assert [(d.fact, d.day) for d in warehouse.dirty_days()] == [("probe", date(2026, 2, 28))]
 
+    def test_a_day_is_taken_exactly_once(self, warehouse: Warehouse) -> None:
+        for seq in range(1, 4):
+            warehouse.append([recorded([check(f"k{seq}")], seq, FIRST + timedelta(hours=seq))])
+        (day,) = warehouse.dirty_days()
+        warehouse.derive([], [day])
+        assert warehouse.dirty_days() == []
+        warehouse.derive([], [day])
+        warehouse.append([recorded([check("k9")], 9, LAST + timedelta(hours=9))])
+        warehouse.derive([], [day])
+        assert len(warehouse.dirty_days()) == 1, "an old mark takes nothing that came later"
+
+    def test_a_revision_is_of_its_whole_key(self, warehouse: Warehouse) -> None:
+        row = {
+            "event_id": "e", "direction": "in", "subscription_id": "s",
+            "created_at": "2026-02-28T10:00:00Z", "deadline_at": "2026-03-01T10:00:00Z",
+            "attempts": 1, "status": "pending", "found_by_reconciliation": False,
+        }  # fmt: skip
+        parts = [row, row | {"direction": "out"}, row | {"subscription_id": "t"}]
+        assert warehouse.append([recorded(parts, fact="webhook_delivery")]) == Appended(new=3)
+        changed = [parts[1] | {"status": "delivered"}]
+        done = warehouse.append([recorded(changed, 2, LATER, fact="webhook_delivery")])
+        assert done == Appended(revised=1)
+        rows = current(warehouse, fact="webhook_delivery")
+        found = {(r["direction"], r["subscription_id"]): r["status"] for r in rows}
+        assert found == {("in", "s"): "pending", ("out", "s"): "delivered", ("in", "t"): "pending"}
+
+    @pytest.mark.parametrize("again", [True, False])
+    def test_facts_of_one_append_may_be_new_known_and_corrected(
+        self, warehouse: Warehouse, *, again: bool
+    ) -> None:
+        warehouse.append([recorded([check("a"), check("b")])])
+        parts = [recorded([check("a"), check("b", ok=False), check("c")], 2, LATER)]
+        if again:
+            parts.append(recorded([check("b", ok=False), check("c", ok=False)], 3, LAST))
+        expected = Appended(1, 2, 2) if again else Appended(1, 1, 1)
+        assert warehouse.append(parts) == expected
+        rows = {r["probe_id"]: (r["ok"], r["revision"]) for r in current(warehouse)}
+        assert rows == {"a": (True, 0), "b": (False, 1), "c": (not again, int(again))}
+
     def test_derived_tables_change_whole_or_not_at_all(self, warehouse: Warehouse) -> None:
         warehouse.define(["CREATE TABLE rollup.t (n BIGINT)"])
         warehouse.append([recorded([check()])])
