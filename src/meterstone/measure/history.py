@@ -48,6 +48,8 @@ class DayResult:
 
 
 Days = dict[date, dict[str, DayResult]]
+_Kept = tuple[str, float | str | None]
+"""Verdict and value."""
 
 
 def day_end(day: date, zone: ZoneInfo) -> datetime:
@@ -99,6 +101,22 @@ class History:
         self._known_at = known_at
         self._zone = ZoneInfo(catalogue.time_zone)
         self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at)
+        self._evaluated: dict[date, dict[str, _Kept]] = {}
+
+    def take(self, evaluation: Evaluation) -> None:
+        """Keep what an evaluation of the whole catalogue says of the days that its moments end, so
+        that they need not be evaluated again."""
+        judged = [
+            ref for ref, (m, _) in self._catalogue.by_ref().items() if m.raw.kind not in RULE_KINDS
+        ]
+        ends = {at: last_closed_day(at, self._zone) for at in evaluation.moments}
+        self._keep(
+            {
+                day: self._results(evaluation, index, judged)
+                for index, (at, day) in enumerate(ends.items())
+                if at == day_end(day, self._zone)
+            }
+        )
 
     def days(self, refs: Iterable[str], days: Sequence[date]) -> Days:
         """Results of refs on each day; rule kinds (thresholds, cadences …) have none and are left
@@ -143,10 +161,11 @@ class History:
         cached = self._evaluator.cached_days(days)
         missing = []
         for day in days:
-            known = cached.get(day, {})
+            known = cached.get(day, {}) | self._evaluated.get(day, {})
             if all(ref in known or ref in found[day] for ref in wanted):
                 for ref in wanted:
-                    found[day].setdefault(ref, DayResult(*known[ref], "reconstructed"))
+                    if ref not in found[day]:
+                        found[day][ref] = DayResult(*known[ref], "reconstructed")
             else:
                 missing.append(day)
         if not missing:
@@ -155,19 +174,28 @@ class History:
         for day, by_ref in results.items():
             for ref, result in by_ref.items():
                 found[day].setdefault(ref, result)
-        self._evaluator.cache_days(
-            {d: {ref: (r.verdict, r.value) for ref, r in by.items()} for d, by in results.items()}
-        )
+        self._keep(results)
 
     def _evaluate(self, wanted: list[str], days: list[date]) -> Days:
         places = self._catalogue.by_ref()
         metrics = {places[ref][0].id for ref in wanted}
         ends = [day_end(day, self._zone) for day in days]
         evaluation = self._evaluator.evaluate(ends, sorted(metrics))
-        return {
-            day: {ref: _day_result(evaluation, *places[ref], index) for ref in wanted}
-            for index, day in enumerate(days)
+        return {day: self._results(evaluation, n, wanted) for n, day in enumerate(days)}
+
+    def _results(
+        self, evaluation: Evaluation, index: int, refs: Iterable[str]
+    ) -> dict[str, DayResult]:
+        places = self._catalogue.by_ref()
+        return {ref: _day_result(evaluation, *places[ref], index) for ref in refs}
+
+    def _keep(self, results: Days) -> None:
+        kept = {
+            d: {ref: (r.verdict, r.value) for ref, r in by.items()} for d, by in results.items()
         }
+        for day, by_ref in kept.items():
+            self._evaluated.setdefault(day, {}).update(by_ref)
+        self._evaluator.cache_days(kept)
 
     def series(
         self, metric: str, scope: Scope, moments: Sequence[datetime], field: str = "value"

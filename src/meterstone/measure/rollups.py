@@ -25,6 +25,7 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS rollup.day_verdict "
     "(day DATE, ref VARCHAR, verdict VARCHAR, value DOUBLE, state VARCHAR)",
 )
+_DAYS_AT_ONCE = 31
 _VERSION = 1
 """Raise it when the shape of a stored table changes: the tables are then made anew."""
 
@@ -114,9 +115,10 @@ class Rollups:
     def _create(self) -> None:
         """Make the tables that are not there, and those of another catalogue anew."""
         version = f"{_VERSION}:{self._catalogue.hash}"
-        self._warehouse.define(_OWN_TABLES)
-        known = self._warehouse.query("SELECT text FROM rollup.version").column("text").to_pylist()
         there = self._tables()
+        if not {"version", "made", "day_verdict"} <= there:  # defining costs a checkpoint
+            self._warehouse.define(_OWN_TABLES)
+        known = self._warehouse.query("SELECT text FROM rollup.version").column("text").to_pylist()
         facts = [f for f in self._facts if not {f"{f.name}_{level}" for level in _GRAINS} <= there]
         relations = [
             r for r in self._relations if known != [version] or f"relation_{r.name}" not in there
@@ -154,7 +156,8 @@ class Rollups:
         ).to_pylist()[0]
         if edges["first"] is None:
             return []
-        return self._refresh_fact(schema, edges["first"], edges["last"])
+        days = _days(edges["first"], edges["last"] + timedelta(days=1))
+        return [sql for part in _runs(days) for sql in self._refresh_fact(schema, *part)]
 
     def _create_relation(self, relation: Relation) -> str:
         shape = relation.materialize
@@ -283,7 +286,7 @@ def _counts(schema: FactSchema, level: str, source: str) -> str:
         f'SELECT date_trunc(\'{level}\', "at") AS "at", {dimensions}, sum(requests) AS requests, '
         f"sum(timed_requests) AS timed_requests, sum({exact_value('value_total')}) "
         f"AS value_total, max(newest) AS newest, max(evidence_rank) AS evidence_rank "
-        f"FROM {source} GROUP BY ALL"
+        f'FROM {source} GROUP BY ALL ORDER BY "at"'
     )
 
 
@@ -293,17 +296,20 @@ def _histogram(schema: FactSchema, level: str, source: str, *, raw: bool) -> str
     where = f"WHERE {value} IS NOT NULL" if raw else ""
     return (
         f'SELECT date_trunc(\'{level}\', "at") AS "at", {", ".join(_dimensions(schema))}, '
-        f"{bin_} AS bin, sum(requests) AS requests FROM {source} {where} GROUP BY ALL"
+        f"{bin_} AS bin, sum(requests) AS requests FROM {source} {where} GROUP BY ALL "
+        'ORDER BY "at"'
     )
 
 
 def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
-    """Days as runs of neighbours: (first, last) of each."""
+    """Days as runs of neighbours: (first, last) of each; a long one in parts, so that the memory of
+    a statement is bounded, and what it writes lies in the order of time."""
     ordered = sorted(set(days))
     runs = []
     for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - timedelta(days=pair[0])):
         members = [day for _, day in group]
-        runs.append((members[0], members[-1]))
+        parts = range(0, len(members), _DAYS_AT_ONCE)
+        runs += [(members[n], members[n : n + _DAYS_AT_ONCE][-1]) for n in parts]
     return runs
 
 

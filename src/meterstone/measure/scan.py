@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import stats
 
 from meterstone.catalogue import Relation, Term
 from meterstone.measure.compile import ZERO_BIN, Compiler, Level, Moment, literal, moment_table
-from meterstone.measure.intervals import order_statistic_ranks
 from meterstone.warehouse.base import Warehouse
 
 Array = NDArray[Any]
+Histograms = dict[tuple[int, str], tuple[Array, Array]]
+"""Bins in order and their weights, by bucket or moment and scope key."""
 
 _DAY = 86400
 _US = 1_000_000
@@ -121,8 +123,12 @@ def _scan_group(
     if joined or not parts:
         parts.append(reader.by_moments(joined))
     result = _merge_parts(parts, moments)
+    histograms: dict[tuple[str | None, ...], Histograms] = {}
     for name, term in quantiles.items():
-        _add_quantile(result, name, term, reader.histogram(term))
+        same = (term.quantile_of, term.weight, term.where)
+        if same not in histograms:
+            histograms[same] = reader.histogram(term)
+        _add_quantile(result, name, term, histograms[same])
     return result
 
 
@@ -272,7 +278,7 @@ class _Reader:
                 result.zeros.add(name)
         return result
 
-    def histogram(self, term: Term) -> dict[tuple[int, str], tuple[Array, Array]]:
+    def histogram(self, term: Term) -> Histograms:
         """Bins and weights of a quantile term by moment and scope key."""
         if self._relation.over == "moment" or not self.uniform:
             return self._histogram(term, by_moment=True)
@@ -295,9 +301,7 @@ class _Reader:
                     found[i, key] = _merge_bins(parts)
         return found
 
-    def _histogram(
-        self, term: Term, *, by_moment: bool
-    ) -> dict[tuple[int, str], tuple[Array, Array]]:
+    def _histogram(self, term: Term, *, by_moment: bool) -> Histograms:
         source, bin_, weight = self._compiler.histogram_source(
             self._relation, term.quantile_of or "", self._start, self._end, self._level,
             self._moments,
@@ -311,16 +315,16 @@ class _Reader:
             f"FROM {inner}{condition} GROUP BY ALL HAVING bin IS NOT NULL ORDER BY {group}, k, bin"
         )
         groups = _column(table, group).astype(np.int64)
-        keys = table.column("k").to_pylist()
+        keys, index = _keys(table)
         bins = _column(table, "bin").astype(np.int64)
         weights = _column(table, "w")
-        found: dict[tuple[int, str], tuple[Array, Array]] = {}
-        start = 0
-        for stop in range(1, len(keys) + 1):
-            if stop == len(keys) or (groups[stop], keys[stop]) != (groups[start], keys[start]):
-                found[int(groups[start]), keys[start]] = (bins[start:stop], weights[start:stop])
-                start = stop
-        return found
+        changed = (np.diff(groups) != 0) | (np.diff(index) != 0)
+        starts = np.append(0, np.flatnonzero(changed) + 1)[: len(groups)]
+        stops = np.append(starts[1:], len(groups))
+        return {
+            (int(groups[start]), keys[index[start]]): (bins[start:stop], weights[start:stop])
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=False)
+        }
 
     def _bucket_sql(self, terms: Mapping[str, Term]) -> str:
         aggregates = self._aggregates(terms)
@@ -475,22 +479,16 @@ def spread(array: Array, keys: list[str], wanted: list[str], fill: float, height
     return moved
 
 
-def _add_quantile(
-    result: ScanResult,
-    name: str,
-    term: Term,
-    histograms: dict[tuple[int, str], tuple[Array, Array]],
-) -> None:
+def _add_quantile(result: ScanResult, name: str, term: Term, histograms: Histograms) -> None:
     """Value, bounds and weight of a quantile: geometric middle of the bin, edges for the bounds."""
     shape = (len(result.rows), len(result.keys))
     value, lower, upper, weight = (np.full(shape, np.nan) for _ in range(4))
-    for (i, key), (bins, weights) in histograms.items():
-        if key not in result.keys:
-            continue
-        k = result.keys.index(key)
-        total = np.cumsum(weights)
-        ranks = order_statistic_ranks(float(total[-1]), term.q)
-        low, middle, high = (int(bins[np.searchsorted(total, r - 1e-9)]) for r in ranks)
+    places = {key: k for k, key in enumerate(result.keys)}
+    cells = [(i, places[key], cell) for (i, key), cell in histograms.items() if key in places]
+    totals = [np.cumsum(weights) for _, _, (_, weights) in cells]
+    sizes = np.array([total[-1] for total in totals])
+    for (i, k, (bins, _)), total, ranks in zip(cells, totals, _ranks(sizes, term.q), strict=True):
+        low, middle, high = bins[np.searchsorted(total, ranks - 1e-9)].tolist()
         value[i, k], lower[i, k], upper[i, k] = _middle(middle), _edge(low), _edge(high + 1)
         weight[i, k] = total[-1]
     result.terms[name] = value
@@ -498,6 +496,15 @@ def _add_quantile(
     result.terms[f"{name}_upper"] = upper
     result.terms[f"{name}_weight"] = np.nan_to_num(weight)
     result.zeros.add(f"{name}_weight")
+
+
+def _ranks(sizes: Array, q: float) -> Array:
+    """`order_statistic_ranks` of many samples at once, shape (samples, 3): lower bound, quantile,
+    upper bound."""
+    size = np.maximum(np.round(sizes), 1)
+    middle = np.ceil(q * size - 1e-9)
+    lower, upper = stats.binom.ppf(0.025, size, q), stats.binom.ppf(0.975, size, q) + 1
+    return np.clip(np.stack([lower, middle, upper], axis=-1), 1, size[:, None])
 
 
 def _middle(bin_: int) -> float:

@@ -18,9 +18,10 @@ from meterstone.measure.gates import (
     LEAST_DAYS,
     MaintenanceWindow,
     evaluate_gate,
+    group_refs,
     maintenance_windows,
 )
-from meterstone.measure.history import History, cell_value
+from meterstone.measure.history import History, cell_value, last_closed_day
 from meterstone.measure.results import (
     GateResult,
     Measurement,
@@ -75,6 +76,8 @@ class Measuring:
         """The results in the order of the catalogue, network first."""
         known = self._known_at or datetime.now(UTC)
         evaluation = self._evaluator.evaluate([self._at])
+        if gates:
+            self._look_back(evaluation)
         revisions = self._revisions()
         results = list(self._results(evaluation, revisions, rules=gates))
         windows = self.maintenance()
@@ -85,6 +88,14 @@ class Measuring:
             metrics=results,
             gates=self._gates(windows) if gates else [],
         )
+
+    def _look_back(self, evaluation: Evaluation) -> None:
+        """Evaluate the days that gates look at once, for all of them."""
+        catalogue = self._subject.catalogue
+        self._history.take(evaluation)
+        refs = {ref for gate in catalogue.gates.values() for ref in group_refs(catalogue, gate)}
+        newest = last_closed_day(self._at, ZoneInfo(catalogue.time_zone))
+        self._history.days(refs, [newest - timedelta(days=n) for n in reversed(range(LEAST_DAYS))])
 
     def one(
         self, metric: Metric, scope: Scope

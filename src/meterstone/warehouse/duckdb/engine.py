@@ -289,6 +289,8 @@ def _open(path: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
             config={
                 "memory_limit": memory_limit,
                 "preserve_insertion_order": "false",
+                # A checkpoint rewrites the last row group of every column, whatever came in.
+                "checkpoint_threshold": "64MB",
                 # A misjudged left side otherwise turns an ASOF join into a nested loop.
                 "asof_loop_join_threshold": "0",
             },
