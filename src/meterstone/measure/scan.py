@@ -504,7 +504,9 @@ def _ranks(sizes: Array, q: float) -> Array:
     size = np.maximum(np.round(sizes), 1)
     middle = np.ceil(q * size - 1e-9)
     lower, upper = stats.binom.ppf(0.025, size, q), stats.binom.ppf(0.975, size, q) + 1
-    return np.clip(np.stack([lower, middle, upper], axis=-1), 1, size[:, None])
+    ranks: Array = np.stack([lower, middle, upper], axis=-1)
+    clipped: Array = np.clip(ranks, 1, size[:, None])
+    return clipped
 
 
 def _middle(bin_: int) -> float:
