@@ -364,7 +364,7 @@ class Oracle:
 
     def status(self, name: str, t: datetime) -> Row | None:
         """Newest registry row at an instant."""
-        rows = [r for r in self._registry[name] if r["status_at"] <= t]
+        rows = [r for r in self._registry.get(name, []) if r["status_at"] <= t]
         return rows[-1] if rows else None
 
     def is_open(self, c: Row, t: datetime) -> bool:
