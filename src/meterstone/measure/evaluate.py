@@ -23,7 +23,7 @@ from meterstone.measure.compile import Compiler, Moment
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.results import Scope, ScopeKind, rfc3339
 from meterstone.measure.rollups import Rollups
-from meterstone.measure.scan import ScanKey, ScanResult, grain_of, run_scans, spread
+from meterstone.measure.scan import ScanKey, ScanResult, grain_of, run_scan, spread
 from meterstone.measure.verdict import Judged, judge, missing
 from meterstone.warehouse.base import Warehouse
 
@@ -161,31 +161,25 @@ class Evaluator:
 
     def _scan(self, chosen: Sequence[Metric], moments: Sequence[datetime]) -> Scans:
         scans = Scans()
-        wanted: dict[tuple[str, str, str | None], dict[ScopeKind, dict[str, Term]]] = {}
+        wanted: dict[ScanKey, dict[str, Term]] = {}
         for metric in chosen:
             for term in metric.terms.values():
-                by_scope = wanted.setdefault((term.relation, term.window, term.shift), {})
                 for scope in metric.raw.scopes:
-                    by_scope.setdefault(scope, {})[scans.alias(term)] = term
-        for (relation, window, shift), terms in wanted.items():
-            for scope, result in self._run(relation, window, shift, terms, moments).items():
-                scans.results[ScanKey(relation, window, shift, scope)] = result
+                    key = ScanKey(term.relation, term.window, term.shift, scope)
+                    wanted.setdefault(key, {})[scans.alias(term)] = term
+        for key, terms in wanted.items():
+            scans.results[key] = self._run(key, terms, moments)
         return scans
 
     def _run(
-        self,
-        name: str,
-        window: str,
-        shift: str | None,
-        terms: Mapping[ScopeKind, Mapping[str, Term]],
-        moments: Sequence[datetime],
-    ) -> dict[ScopeKind, ScanResult | None]:
-        relation = self._catalogue.relations[name]
-        bounds = self._bounds(window, shift, moments)
+        self, key: ScanKey, terms: Mapping[str, Term], moments: Sequence[datetime]
+    ) -> ScanResult | None:
+        relation = self._catalogue.relations[key.relation]
+        bounds = self._moments(key, moments)
         level = grain_of(bounds) if self._rollups else None
         if self._rollups and level == "day":
             self._ensure(relation, min(m.opens for m in bounds), max(m.closes for m in bounds))
-        return run_scans(self._warehouse, self._compiler, relation, terms, bounds, level)
+        return run_scan(self._warehouse, self._compiler, relation, key.scope, terms, bounds, level)
 
     def _ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
         """Make the stored days that a relation reads, of itself or of those it uses."""
@@ -198,13 +192,13 @@ class Evaluator:
             if name in self._catalogue.relations:
                 self._ensure(self._catalogue.relations[name], start, end)
 
-    def _bounds(self, period: str, shift: str | None, moments: Sequence[datetime]) -> list[Moment]:
-        window = parse_window(period)
+    def _moments(self, key: ScanKey, moments: Sequence[datetime]) -> list[Moment]:
+        window = parse_window(key.window)
         found = []
         for index, at in enumerate(moments):
             opens, closes = window.bounds(at, self._zone)
-            if shift:
-                opens, closes = window.before(opens, closes, shift, self._zone)
+            if key.shift:
+                opens, closes = window.before(opens, closes, key.shift, self._zone)
             found.append(Moment(index, at, opens, closes))
         return found
 

@@ -15,13 +15,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
 
 from meterstone.catalogue import Relation, Term
 from meterstone.measure.compile import ZERO_BIN, Compiler, Level, Moment, literal, moment_table
-from meterstone.measure.results import ScopeKind
 from meterstone.warehouse.base import Warehouse
 
 Array = NDArray[Any]
@@ -43,7 +41,7 @@ class ScanKey:
     relation: str
     window: str
     shift: str | None
-    scope: ScopeKind
+    scope: str
 
 
 @dataclass(slots=True)
@@ -73,64 +71,24 @@ class ScanResult:
     zeros: set[str] = field(default_factory=set)
 
 
-def run_scans(
+def run_scan(
     warehouse: Warehouse,
     compiler: Compiler,
     relation: Relation,
-    terms: Mapping[ScopeKind, Mapping[str, Term]],
+    scope: str,
+    terms: Mapping[str, Term],
     moments: Sequence[Moment],
     stored_level: Level | None,
-) -> dict[ScopeKind, ScanResult | None]:
-    """Read the terms of each kind of scope; None where the relation has no such scope.
+) -> ScanResult | None:
+    """Read all terms of one scan; None when the relation has no such scope.
 
     Args:
         stored_level: the finest grain at which the window edges of all moments fall, where stored
             rollups may be read; None to read rows.
     """
-    results: dict[ScopeKind, ScanResult | None] = dict.fromkeys(terms)
-    there = {scope: by_name for scope, by_name in terms.items() if scope in relation.scopes}
-    if relation.over == "moment" and there:
-        readers = {
-            scope: _Reader(warehouse, compiler, relation, scope, moments, stored_level)
-            for scope in there
-        }
-        shared = _read_together(warehouse, list(readers.values()), there)
-        for scope, reader in readers.items():
-            table = shared.filter(pc.equal(shared.column("s"), scope))
-            results[scope] = _scan_group(reader, relation, there[scope], len(moments), table)
-        return results
-    for scope, by_name in there.items():
-        results[scope] = _run_scan(
-            warehouse, compiler, relation, scope, by_name, moments, stored_level
-        )
-    return results
-
-
-def _read_together(
-    warehouse: Warehouse,
-    readers: Sequence[_Reader],
-    terms: Mapping[ScopeKind, Mapping[str, Term]],
-) -> pa.Table:
-    """One query for all kinds of scope: making the rows of a relation over moments costs far more
-    than aggregating them."""
-    united = {n: t for by_name in terms.values() for n, t in by_name.items() if t.agg}
-    parts = [reader.moment_sql(united, "source") for reader in readers]
-    return warehouse.query(
-        f"WITH source AS MATERIALIZED (SELECT * FROM {readers[0].source()}) "
-        + " UNION ALL ".join(parts)
-    )
-
-
-def _run_scan(
-    warehouse: Warehouse,
-    compiler: Compiler,
-    relation: Relation,
-    scope: ScopeKind,
-    terms: Mapping[str, Term],
-    moments: Sequence[Moment],
-    stored_level: Level | None,
-) -> ScanResult:
-    results, groups = [], _groups(moments)
+    if scope not in relation.scopes:
+        return None
+    results, groups = [], _groups(relation, moments)
     for group in groups:
         part = [replace(moments[i], index=n) for n, i in enumerate(group)]
         reader = _Reader(warehouse, compiler, relation, scope, part, stored_level)
@@ -138,9 +96,11 @@ def _run_scan(
     return results[0] if len(groups) == 1 else _join_groups(results, groups, len(moments))
 
 
-def _groups(moments: Sequence[Moment]) -> list[list[int]]:
+def _groups(relation: Relation, moments: Sequence[Moment]) -> list[list[int]]:
     """Moments that are scanned together: those whose windows end at the same time of day, or where
     there are many, at the same second of a minute (slots of a minute are counted from an edge)."""
+    if relation.over == "moment":
+        return [list(range(len(moments)))]
     by_time: dict[int, list[int]] = {}
     by_second: dict[int, list[int]] = {}
     for i, moment in enumerate(moments):
@@ -151,11 +111,7 @@ def _groups(moments: Sequence[Moment]) -> list[list[int]]:
 
 
 def _scan_group(
-    reader: _Reader,
-    relation: Relation,
-    terms: Mapping[str, Term],
-    moments: int,
-    table: pa.Table | None = None,
+    reader: _Reader, relation: Relation, terms: Mapping[str, Term], moments: int
 ) -> ScanResult:
     over_rows = relation.over != "moment"
     plain = {n: t for n, t in terms.items() if t.agg and t.mergeable and over_rows}
@@ -165,7 +121,7 @@ def _scan_group(
     if plain or (quantiles and over_rows):
         parts.append(reader.by_buckets(plain))
     if joined or not parts:
-        parts.append(reader.by_moments(joined, table))
+        parts.append(reader.by_moments(joined))
     result = _merge_parts(parts, moments)
     histograms: dict[tuple[str | None, ...], Histograms] = {}
     for name, term in quantiles.items():
@@ -226,11 +182,10 @@ class _Reader:
         warehouse: Warehouse,
         compiler: Compiler,
         relation: Relation,
-        scope: ScopeKind,
+        scope: str,
         moments: Sequence[Moment],
         stored_level: Level | None,
     ) -> None:
-        self._scope = scope
         self._warehouse = warehouse
         self._compiler = compiler
         self._relation = relation
@@ -296,14 +251,9 @@ class _Reader:
         result.newest = np.where(np.isfinite(result.newest), result.newest, np.nan)
         return result
 
-    def by_moments(self, terms: Mapping[str, Term], table: pa.Table | None = None) -> ScanResult:
-        """Terms that cannot be merged: rows joined to each moment's window.
-
-        Args:
-            table: the answer to `moment_sql`, where it was read before.
-        """
-        if table is None:
-            table = self._warehouse.query(self.moment_sql(terms, self.source()))
+    def by_moments(self, terms: Mapping[str, Term]) -> ScanResult:
+        """Terms that cannot be merged: rows joined to each moment's window."""
+        table = self._warehouse.query(self._moment_sql(terms))
         keys, index = _keys(table)
         shape = (len(self._moments), len(keys))
         where = (_column(table, "i").astype(np.int64), index)
@@ -378,29 +328,26 @@ class _Reader:
 
     def _bucket_sql(self, terms: Mapping[str, Term]) -> str:
         aggregates = self._aggregates(terms)
-        source = self.source()
+        source = self._compiler.relation(
+            self._relation.name, self._start, self._end, level=self._level, moments=self._moments
+        )
         return f"SELECT b, k, {aggregates} FROM {self._bucketed(source)} GROUP BY b, k"
 
     def _own_bucket_sql(self, terms: Mapping[str, Term]) -> str:
-        source = self.source()
+        source = self._compiler.relation(
+            self._relation.name, self._start, self._end, level=self._level, moments=self._moments
+        )
         back = f'(epoch(CAST("{self._relation.time}" AS TIMESTAMP)) - epoch(closes)) / {_DAY}'
         return (
             f"SELECT i, CAST(floor({back}) AS BIGINT) AS b, k, {self._aggregates(terms)} "
             f"FROM {self._joined(source)} GROUP BY ALL"
         )
 
-    def source(self) -> str:
-        """The rows of the relation, as a subquery."""
-        return self._compiler.relation(
+    def _moment_sql(self, terms: Mapping[str, Term]) -> str:
+        source = self._compiler.relation(
             self._relation.name, self._start, self._end, level=self._level, moments=self._moments
         )
-
-    def moment_sql(self, terms: Mapping[str, Term], source: str) -> str:
-        """Terms by moment and scope key over the rows of ``source``."""
-        return (
-            f"SELECT '{self._scope}' AS s, i, k, {self._aggregates(terms)} "
-            f"FROM {self._joined(source)} GROUP BY i, k"
-        )
+        return f"SELECT i, k, {self._aggregates(terms)} FROM {self._joined(source)} GROUP BY i, k"
 
     def _bucketed(self, source: str) -> str:
         time = f'r."{self._relation.time}"'
