@@ -1,0 +1,5 @@
+"""``python -m meterstone``: the command line."""
+
+from meterstone.cli import main
+
+main()

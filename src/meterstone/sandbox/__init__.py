@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world: a simulated franchise network that knows the truth."""

@@ -1,0 +1,82 @@
+"""One simulated network a preset, ingested once a session through the public way in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meterstone.app import Home
+from meterstone.measure.evaluate import Evaluator
+from meterstone.measure.results import MetricResult
+from meterstone.measure.service import Measuring
+from meterstone.record.ingest import ingest
+from meterstone.sandbox.network import preset, simulate
+
+
+@dataclass
+class Network:
+    """A home with a simulated network in it, and what is true of it."""
+
+    story: str
+    home: Home
+    truth: dict[str, Any]
+    quarantined: int
+    _results: dict[str, list[MetricResult]] = field(default_factory=dict)
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromisoformat(self.truth["at"])
+
+    def evaluator(self) -> Evaluator:
+        return Evaluator(
+            self.home.warehouse, self.home.subject.vocabulary, self.home.catalogue, None
+        )
+
+    def results(self) -> list[MetricResult]:
+        """All results at the end, measured once."""
+        if "end" not in self._results:
+            self._results["end"] = list(Measuring(self.home.subject, self.at).measurement().metrics)
+        return self._results["end"]
+
+
+class Networks:
+    """Makes networks when a test first asks for one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, Network] = {}
+
+    def __call__(self, story: str) -> Network:
+        if story not in self._made:
+            self._made[story] = self._make(story)
+        return self._made[story]
+
+    def _make(self, story: str) -> Network:
+        simulated = simulate(preset(story), self._folder / story)
+        home = Home(self._folder / f"{story}-home")
+        report = ingest(home.recorder, [str(path) for path in simulated.files])
+        truth = json.loads(simulated.truth.read_text(encoding="utf-8"))
+        return Network(story, home, truth, report.mapping.rejected)
+
+    def close(self) -> None:
+        for network in self._made.values():
+            network.home.close()
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Networks]:
+    """``network("honest")`` is the home of a preset with its truth."""
+    networks = Networks(tmp_path_factory.mktemp("networks"))
+    yield networks
+    networks.close()
+
+
+def at(text: str) -> datetime:
+    """``at("2026-10-01")`` in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,100 @@
+"""Holds what was measured on a simulated network against what is true of it.
+
+Written from the conventions of the framework, without the engine: how a value, a sample size and
+the verdict at each place have to be, given the truth.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from meterstone.catalogue import Catalogue, Metric, Place
+from meterstone.measure.results import MetricResult
+
+from .conftest import Network
+
+_COMPARE = {
+    ">=": operator.ge, ">": operator.gt, "<": operator.lt, "<=": operator.le, "==": operator.eq,
+}  # fmt: skip
+_SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "days": 86400.0}
+_PER_MINUTE = {"req/s": 60.0, "req/min": 1.0, "calls/min": 1.0, "calls/s": 60.0}
+
+
+def differences(network: Network, metrics: Iterable[str]) -> list[str]:
+    """Where measurement and truth disagree, as sentences; empty when all is right.
+
+    A metric without any truth is a difference: nothing may go unproven.
+    """
+    wanted = list(metrics)
+    measured = {(r.id, r.scope.kind, r.scope.key): r for r in network.results()}
+    truths = [t for t in network.truth["metrics"] if t["metric"] in wanted]
+    told = {t["metric"] for t in truths}
+    found = [f"{m}: the truth says nothing of it" for m in wanted if m not in told]
+    catalogue = network.home.catalogue
+    for truth in truths:
+        key = (truth["metric"], truth["scope"], truth["key"])
+        name = f"{truth['metric']} {truth['scope']}:{truth['key']} ({network.story})"
+        if (result := measured.get(key)) is None:
+            if truth["value"] is not None:
+                found.append(f"{name}: not measured, truth {truth['value']}")
+            continue
+        found += [f"{name}: {text}" for text in _differences(truth, result, catalogue)]
+    return found
+
+
+def verdict_of(truth: dict[str, Any], metric: Metric, place: Place) -> str | None:
+    """The verdict that the truth gives at a place; None where it does not follow (a rule)."""
+    if metric.raw.verdict_on == "reference":
+        return "reference"
+    if truth["verdict"]:
+        return str(truth["verdict"])
+    if truth["value"] is None:
+        return "no_data"
+    if truth["n"] is not None and truth["n"] < place.min_sample:
+        return "insufficient_data"
+    return "met" if _satisfied(truth["value"], metric, place) else "not_met"
+
+
+def _satisfied(value: Any, metric: Metric, place: Place) -> bool:
+    target = place.target
+    if target.cmp == "at_least":
+        words = [level.level for level in metric.scale]
+        return value in words[: words.index(target.value) + 1]
+    if target.cmp == "within":
+        low, high = target.value
+        return bool(low <= value <= high)
+    if target.cmp == "within_interval":
+        return True  # that the interval contains it is compared with the interval itself
+    if isinstance(value, str | bool):
+        return bool(value == target.value)
+    scale = 1.0
+    for units in (_SECONDS, _PER_MINUTE):
+        if metric.raw.unit in units and target.unit in units:
+            scale = units[metric.raw.unit] / units[target.unit]
+    return bool(_COMPARE[target.cmp](value * scale, target.value))
+
+
+def _differences(
+    truth: dict[str, Any], result: MetricResult, catalogue: Catalogue
+) -> Iterator[str]:
+    if not _same(truth, result):
+        yield f"value {result.value!r} {result.interval}, truth {truth['value']!r}"
+    if truth["n"] is not None and result.n != round(truth["n"]):
+        yield f"n {result.n}, truth {truth['n']}"
+    metric = catalogue.metrics[truth["metric"]]
+    by_ref = {place.ref: place for place in metric.places}
+    for judged in result.places:
+        wanted = verdict_of(truth, metric, by_ref[judged.ref])
+        if judged.verdict != wanted:
+            yield f"{judged.ref} is {judged.verdict}, truth {wanted}; {result.reason}"
+
+
+def _same(truth: dict[str, Any], result: MetricResult) -> bool:
+    true, value = truth["value"], result.value
+    if true is None or value is None or isinstance(true, str | bool) or isinstance(value, str):
+        return bool(true == value)
+    if truth["tolerance"] == "interval":
+        return result.interval is not None and result.interval[0] <= true <= result.interval[1]
+    return bool(abs(value - true) <= 1e-9 * max(abs(true), 1.0))
