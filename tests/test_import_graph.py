@@ -24,8 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "measure": {"errors", "facts", "catalogue", "warehouse"},
     "scorecard": {"errors", "facts", "measure.results"},
     # a face reads scorecards; drill-down (`explain`) shows more and says so
-    "publish": {"errors", "facts", "measure.results", "measure.explain", "scorecard"},
+    "publish": {"errors", "facts", "framework", "measure.results", "measure.explain", "scorecard"},
     "sandbox": {"errors", "facts"},
+    "framework": {"errors", "catalogue", "measure.results", "scorecard"},
     "settings": {"errors"},
 }
 """What a package may import beside itself: a package, or one module of it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -146,6 +146,22 @@ class Home:
         """All results and gates at a moment, as known at one (None: now)."""
         self.recorder.map_new()
         return measure(self.subject, at, known_at)
+
+    def results(
+        self, metrics: Iterable[str], at: datetime | None = None, known_at: datetime | None = None
+    ) -> tuple[datetime, list[MetricResult]]:
+        """Some metrics at all their scopes.
+
+        Args:
+            metrics: ids.
+            at: the moment that is measured; None: the last whole minute.
+
+        Returns:
+            The moment, and the results in the order of the catalogue.
+        """
+        self.recorder.map_new()
+        moment = at or datetime.now(UTC).replace(second=0, microsecond=0)
+        return moment, Measuring(self.subject, moment, known_at).of(frozenset(metrics))
 
     def explain(
         self, metric: str, scope: Scope, at: datetime, known_at: datetime | None = None

@@ -15,14 +15,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from starlette.routing import BaseRoute
 
 from meterstone import __version__, demo
 from meterstone.app import FIRST_DAY, Home, definitions
 from meterstone.catalogue import framework_path
 from meterstone.catalogue.export import export
-from meterstone.errors import InputError, MeterstoneError
+from meterstone.errors import InputError, MeterstoneError, suggest
+from meterstone.framework import plain, systems
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.publish import terminal
+from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.pages import pages
 from meterstone.record.formats import formats
 from meterstone.record.ingest import Progress as IngestProgress
@@ -166,6 +169,11 @@ def _mapping_shown(title: str) -> Iterator[Any]:
         yield advance
 
 
+def _faces(home: Home, day: date | None = None) -> list[BaseRoute]:
+    """Everything that is served beside the ways in."""
+    return [*pages(home, day), *framework_routes(home)]
+
+
 @app.command()
 def ingest(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.")],
@@ -258,7 +266,7 @@ def serve(
     """
     del json_  # the line with the address goes to standard error in either case
     with Home(home_path(home)) as opened:
-        serve_receiver(opened, setting("host", host), port_number(port), pages(opened))
+        serve_receiver(opened, setting("host", host), port_number(port), _faces(opened))
 
 
 @app.command()
@@ -481,6 +489,42 @@ def explain(
     _emit(document, as_json=json_, text=terminal.explanation(found, names))
 
 
+@app.command("framework")
+def framework_command(
+    system: Annotated[
+        str | None, typer.Argument(help="A system of the framework; default: list them.")
+    ] = None,
+    method: Annotated[str | None, typer.Argument(help="One method; default: all.")] = None,
+    at: AtOption = None,
+    known_at: KnownOption = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The framework's document with measured values in place of its literals.
+
+    Example: meterstone framework IntegrationHealthMonitor track_performance_metrics
+    """
+    known = systems()
+    if system is None:
+        _emit({name: made.parts() for name, made in known.items()}, as_json=json_)
+        if not json_:
+            for name, made in known.items():
+                print(f"{name}: {', '.join(made.parts())}")
+        return
+    if system not in known:
+        raise InputError(
+            f"the framework has no system {system!r}",
+            place="SYSTEM",
+            mend=suggest(system, [*known]),
+        )
+    with Home(home_path(home)) as opened:
+        found = known[system](opened, _at(at), _moment(known_at, "--known-at"))
+        shape = found.all() if method is None else {method: found.measured(method)}
+    _emit(plain(shape if method is None else shape[method]), as_json=json_)
+    if not json_:
+        terminal.show(terminal.framework(system, shape))
+
+
 @app.command()
 def publish(
     day: Annotated[str | None, typer.Option(help="Day to publish (default: yesterday).")] = None,
@@ -636,7 +680,7 @@ def demo_command(
         (folder / "scorecard.json").write_bytes(canonical(document))
         _emit(document, as_json=json_, text=terminal.scorecard(document))
         if serve_page:
-            serve_receiver(opened, setting("host", host), port, pages(opened, demo.DAY))
+            serve_receiver(opened, setting("host", host), port, _faces(opened, demo.DAY))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -89,6 +89,11 @@ class Measuring:
             gates=self._gates(windows) if gates else [],
         )
 
+    def of(self, ids: Collection[str]) -> list[MetricResult]:
+        """The results of some metrics at all their scopes, in the order of the catalogue."""
+        evaluation = self._evaluator.evaluate([self._at], ids)
+        return list(self._results(evaluation, self._revisions(), rules=True, only=ids))
+
     def _look_back(self, evaluation: Evaluation) -> None:
         """Evaluate the days that gates look at once, for all of them."""
         catalogue = self._subject.catalogue
@@ -143,10 +148,17 @@ class Measuring:
         ]
 
     def _results(
-        self, evaluation: Evaluation, revisions: Mapping[tuple[str, Scope], int], *, rules: bool
+        self,
+        evaluation: Evaluation,
+        revisions: Mapping[tuple[str, Scope], int],
+        *,
+        rules: bool,
+        only: Collection[str] | None = None,
     ) -> Iterator[MetricResult]:
         judge = Rules(self._subject.catalogue, self._history, self._at)
         for metric in self._subject.catalogue.metrics.values():
+            if only is not None and metric.id not in only:
+                continue
             if metric.raw.kind in RULE_KINDS:
                 if rules:
                     yield from self._rule_results(metric, judge)

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from meterstone.framework import Measured
 from meterstone.measure.explain import Explanation
 from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
 
@@ -53,6 +54,28 @@ def scorecard(card: Mapping[str, Any]) -> RenderableType:
         )
     )
     return Group(*parts)
+
+
+def framework(system: str, shape: Mapping[str, Any]) -> RenderableType:
+    """A system of the framework as the document has it, with what was measured beside."""
+    table = Table(box=None, pad_edge=False, header_style="dim", title=system, title_justify="left")
+    for heading in ("", "Measured", "Framework", "Verdict", "Evidence"):
+        table.add_column(heading)
+
+    def rows(shape: Mapping[str, Any], depth: int) -> None:
+        for name, inner in shape.items():
+            label = Text("  " * depth + name)
+            if isinstance(inner, Measured):
+                table.add_row(
+                    label, str(inner), Text(inner.literal, style="dim"), verdict(inner.verdict),
+                    inner.evidence or "",
+                )  # fmt: skip
+            else:
+                table.add_row(label)
+                rows(inner, depth + 1)
+
+    rows(shape, 0)
+    return table
 
 
 def metrics(results: Sequence[Mapping[str, Any]]) -> Table:
