@@ -133,7 +133,7 @@ def _at(text: str | None) -> datetime:
 
 def _scope(text: str) -> Scope:
     kind, _, key = text.partition(":")
-    if kind not in ("network", "integration", "franchise", "endpoint_group") or (
+    if kind not in ("network", "integration", "franchise", "endpoint_group", "party") or (
         (kind == "network") != (key == "")
     ):
         raise InputError(

@@ -10,14 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterstone.catalogue.model import (
+    PARTS,
     RULE_KINDS,
     Kind,
+    Metric,
     RawLevel,
     RawMetric,
     Relation,
     ScopeKind,
     Target,
-    Term,
 )
 from meterstone.catalogue.source import Position
 from meterstone.catalogue.terms import quantile_terms
@@ -203,21 +204,19 @@ def check_uncertainty(raw: RawMetric, at: Position) -> None:
 
 
 def check_scopes(
-    raw: RawMetric,
-    names: Collection[str],
-    terms: Mapping[str, Term],
-    relations: Mapping[str, Relation],
-    at: Position,
+    metric: Metric, names: Collection[str], relations: Mapping[str, Relation], at: Position
 ) -> None:
     """For a scope all terms of the value can be read, or none: one without it would be zero there.
 
     Args:
         names: the terms that the value is made of.
     """
+    terms = metric.terms
     read = {name: relations[terms[name].relation] for name in names if name in terms}
-    for index, scope in enumerate(raw.scopes):
+    for index, scope in enumerate(metric.scopes):
         without = [name for name, relation in read.items() if scope not in relation.scopes]
-        if without and (len(without) < len(read) or len(raw.scopes) == 1):
+        is_asked = len(metric.scopes) == 1 or scope in PARTS
+        if without and (len(without) < len(read) or is_asked):
             relation = read[without[0]]
             raise (at / "scopes" / index).error(
                 f"{relation.name!r}, which term {without[0]!r} reads, has no scope {scope!r}",
@@ -228,7 +227,7 @@ def check_scopes(
 def check_at(raw: RawMetric, where: Mapping[ScopeKind, str], at: Position) -> None:
     """A place lies in a scope that the metric is measured for."""
     for kind in where:
-        if kind not in raw.scopes:
+        if kind not in (*raw.scopes, *PARTS):
             raise (at / kind).error(
                 f"metric {raw.id!r} is not measured for scope {kind!r}",
                 suggest(kind, list(raw.scopes)),

@@ -141,6 +141,7 @@ class _Builder:
             heartbeat=self._formula(raw.heartbeat, "heartbeat"),
             population=self._formula(raw.population, "population"),
             censored=self._formula(raw.censored, "censored"),
+            met_only_if=self._formula(raw.met_only_if, "met_only_if"),
             unknown=self._formula(raw.unknown, "unknown"),
             gates=tuple(self._gates()),
             scale=tuple(self._scale()),
@@ -176,7 +177,7 @@ class _Builder:
         with caught():
             checks.check_at(raw, raw.at, at / "at")
         with caught():
-            checks.check_scopes(raw, self._value_terms(), metric.terms, self._relations, at)
+            checks.check_scopes(metric, self._value_terms(), self._relations, at)
 
     def _check_words(self, metric: Metric) -> None:
         """A term that is a text is shown as it is; nothing can be counted with it."""

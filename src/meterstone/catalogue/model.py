@@ -21,7 +21,7 @@ Kind = Literal[
     "state", "trend", "forecast", "finance", "milestone", "cadence", "threshold",
 ]  # fmt: skip
 Better = Literal["higher", "lower", "target"]
-ScopeKind = Literal["network", "franchise", "integration", "endpoint_group"]
+ScopeKind = Literal["network", "franchise", "integration", "endpoint_group", "party"]
 Comparator = Literal[">=", ">", "<", "<=", "==", "at_least", "within", "within_interval"]
 VerdictWord = Literal[
     "met", "not_met", "inconclusive", "insufficient_data", "no_data", "expired", "not_applicable",
@@ -39,6 +39,9 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 RULE_KINDS = ("threshold", "milestone", "cadence", "trend")
 """Kinds that are computed from the published results of other metrics."""
+
+PARTS: tuple[ScopeKind, ...] = ("party",)
+"""Scopes that are a part of the network: measured only where a place asks for them."""
 
 
 class _Raw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -213,6 +216,7 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     scale: list[RawLevel] = []
     unknown: str | None = None
     censored: str | None = None
+    met_only_if: str | None = None
     resample: str | None = None
     shown: dict[str, str] = {}
     inputs: list[str] = []
@@ -387,6 +391,7 @@ class Metric:
     heartbeat: Formula | None
     population: Formula | None
     censored: Formula | None
+    met_only_if: Formula | None
     unknown: Formula | None
     gates: tuple[GateCondition, ...]
     scale: tuple[StateLevel, ...]
@@ -404,6 +409,12 @@ class Metric:
     def ref(self) -> str:
         """The defining ref."""
         return self.raw.ref
+
+    @property
+    def scopes(self) -> tuple[ScopeKind, ...]:
+        """What it is measured for: the scopes of the definition, and parts that places ask for."""
+        asked = {kind for place in self.places for kind in PARTS if kind in place.at}
+        return (*self.raw.scopes, *sorted(asked.difference(self.raw.scopes)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Evaluator:
         for metric in chosen:
             window = parse_window(metric.raw.window)
             evaluation.windows[metric.id] = [window.bounds(at, self._zone) for at in moments]
-            for scope in metric.raw.scopes:
+            for scope in metric.scopes:
                 column = _Cell(metric, scope, moments, scans, evaluation, self._zone).column()
                 evaluation.columns[metric.id, scope] = column
         return evaluation
@@ -164,7 +164,7 @@ class Evaluator:
         wanted: dict[ScanKey, dict[str, Term]] = {}
         for metric in chosen:
             for term in metric.terms.values():
-                for scope in metric.raw.scopes:
+                for scope in metric.scopes:
                     key = ScanKey(term.relation, term.window, term.shift, scope)
                     wanted.setdefault(key, {})[scans.alias(term)] = term
         for key, terms in wanted.items():
@@ -264,6 +264,7 @@ class _Cell:
             expired=self._combined("expires", np.inf, np.fmin) <= self._instants(),
             enough=~np.logical_or.reduce([*gates.values(), self._truth(metric.unknown)]),
             censored=self._truth(metric.censored),
+            doubted=~self._truth(metric.met_only_if) if metric.met_only_if else None,
         )
         void = missing(metric, judged)
         if value.dtype == object:

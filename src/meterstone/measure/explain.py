@@ -74,7 +74,7 @@ def _metric(subject: Subject, metric_id: str, scope: Scope) -> Metric:
     if metric_id not in metrics:
         raise InputError(f"unknown metric {metric_id!r}", mend=suggest(metric_id, list(metrics)))
     metric = metrics[metric_id]
-    if scope.kind not in metric.raw.scopes:
+    if scope.kind not in metric.scopes:
         raise InputError(
             f"{metric_id} is not measured by {scope.kind}",
             mend=f"--scope {metric.raw.scopes[0]}"
@@ -123,6 +123,7 @@ class _Rows:
             "franchise": "franchise_id",
             "integration": "integration",
             "endpoint_group": "endpoint_group",
+            "party": "party",
         }.get(self._scope.kind)
         if column and column in self._subject.vocabulary[fact].columns:
             key = self._scope.key.replace("'", "''")

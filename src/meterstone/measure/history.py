@@ -147,7 +147,7 @@ class History:
             day = by_end.get(row["period_end"].replace(tzinfo=UTC))
             if day is None or row["ref"] not in wanted:
                 continue
-            scope = place_scope(*places[row["ref"]])
+            scope = place_scope(*places[row["ref"]]).recorded
             if scope != Scope(row["scope"], row["scope_key"] if scope.key != ANY else ANY):
                 continue
             value = row["value"] if row["value"] is not None else row["state"]

@@ -22,20 +22,25 @@ Verdict = Literal[
     "not_applicable",
     "reference",
 ]
-ScopeKind = Literal["network", "franchise", "integration", "endpoint_group"]
+ScopeKind = Literal["network", "franchise", "integration", "endpoint_group", "party"]
 Value = float | bool | str | None
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """What a number is about: the whole network (key ``*``), or one franchise, integration or
-    endpoint group."""
+    """What a number is about: the whole network (key ``*``), one franchise, integration or endpoint
+    group, or a part of the network that one place asks for (``party``)."""
 
     kind: ScopeKind
     key: str = "*"
 
     def __str__(self) -> str:
         return self.kind if self.kind == "network" else f"{self.kind}:{self.key}"
+
+    @property
+    def recorded(self) -> Scope:
+        """As a published row has it: the place that asks for a part has a ref of its own."""
+        return Scope("network") if self.kind == "party" else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Measuring:
                 if rules:
                     yield from self._rule_results(metric, judge)
                 continue
-            for scope in metric.raw.scopes:
+            for scope in metric.scopes:
                 column = evaluation.columns[metric.id, scope]
                 for key in column.keys:
                     revision = revisions.get((metric.ref, Scope(scope, key)), 0)

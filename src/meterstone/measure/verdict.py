@@ -34,7 +34,8 @@ class Judged:
 
     ``present``: rows were read. ``alive``: the collector is shown to run, or None where the metric
     names no heartbeat. ``populated``: there is something to judge, even where none of it has what
-    the value needs. ``enough``: the gates of the metric hold.
+    the value needs. ``enough``: the gates of the metric hold. ``doubted``: what a met target needs
+    beside the value is not so; None where it needs nothing.
     """
 
     value: Array
@@ -47,11 +48,14 @@ class Judged:
     expired: Array
     enough: Array
     censored: Array
+    doubted: Array | None = None
 
 
 def judge(metric: Metric, place: Place, judged: Judged) -> Array:
     """Verdict words of a place, shape (moments, keys)."""
     verdict = _compare(metric, place, judged)
+    if judged.doubted is not None:
+        verdict = np.where(judged.doubted & (verdict == "met"), "not_met", verdict)
     enough = judged.enough & (judged.sample >= place.min_sample)
     if metric.raw.verdict_on == "reference":
         verdict = np.full(verdict.shape, "reference", dtype=object)
