@@ -73,6 +73,14 @@ def test_relations_over_minutes_and_moments(load: Load) -> None:
     assert relations["built"].reads == {"sale": timedelta(days=3)}
 
 
+def test_reads_names_stored_days_that_are_looked_back_at(load: Load) -> None:
+    text = OVER_MOMENT.replace("metric_result: for ever", "by_minute: P7D")
+    relations = load(text).relations
+    assert relations["built"].looks_back == {"by_minute": timedelta(days=7)}
+    assert relations["built"].reads == {"sale": timedelta(days=3)}
+    assert relations["by_minute"].looks_back == {}
+
+
 def test_what_is_read_through_others_counts_longest(load: Load) -> None:
     text = changed(DESC, DESC + "    reads: {sale: for ever}\n")
     text = changed(

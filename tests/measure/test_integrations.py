@@ -129,6 +129,29 @@ def test_only_connected_integrations_have_slots() -> None:
         assert measured.cell(UPTIME).n == (2 + 1 + 20) * 1440
 
 
+def test_a_success_counts_for_thirty_days_to_the_microsecond() -> None:
+    # the second day has its first success before, its last one after the edge at noon
+    last = AT - 40 * D + 12 * H
+    runs = [AT - 70 * D + 3 * H, last - 6 * H, last]
+    rows = [integration(AT - 90 * D), connection(AT - 90 * D), *(sync_run(at) for at in runs)]
+    gone = runs[0] + 30 * D
+
+    def connected_at(world: World, *moments: datetime) -> list[int]:
+        measured = world.evaluate(list(moments), "proactive_monitoring")
+        objects = measured.evaluation.columns["proactive_monitoring", "network"].terms["objects"]
+        return [int(n) - 5 for n in objects[:, 0]]
+
+    with World(rows) as world:
+        moments = [runs[0], runs[0] + US, gone, gone + US, last - 6 * H, last - 6 * H + US]
+        assert connected_at(world, *moments) == [0, 1, 1, 0, 0, 1]
+        assert connected_at(world, last + 30 * D, last + 30 * D + US) == [1, 0]
+        # midnights read the stored days
+        days = [(runs[0] + n * D).replace(hour=0) for n in range(62)]
+        expected = [int(any(at - 30 * D <= run < at for run in runs)) for at in days]
+        assert connected_at(world, *days) == expected
+        assert [connected_at(world, at)[0] for at in days] == expected
+
+
 def test_uptime_needs_a_schedule_of_a_minute() -> None:
     start = AT - 30 * D
     with World(connected(start - D), probes(start, AT, 10 * M)) as world:

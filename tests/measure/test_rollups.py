@@ -108,6 +108,7 @@ def test_late_rows_take_away_what_they_reach() -> None:
         assert forgotten(world, request(LATE + 5 * H)) == {
             "inbound_minute": (0, 1),
             "error_episode": (0, 1),
+            "success_day": (0, 1),
             "integration_slot": (0, 31),
             "integration_minute": (0, 31),
         }
@@ -118,6 +119,7 @@ def test_late_rows_take_away_what_they_reach() -> None:
             "expected_check": (0, EVER),
         }
         assert forgotten(world, sync_run(LATE + 5 * H)) == {
+            "success_day": (0, 1),
             "integration_slot": (0, 31),
             "integration_minute": (0, 33),
             "expected_check": (0, 31),
@@ -213,6 +215,22 @@ def test_catalogues_may_take_turns() -> None:
             assert all(again.cell(name) == first.cell(name) for name in names)
             again = world.evaluate(AT, *names, catalogue=local)
             assert all(again.cell(name) == berlin.cell(name) for name in names)
+
+
+def test_days_that_a_relation_looks_back_at_are_made_first() -> None:
+    with World(connected(AT - 60 * D)) as world:
+        assert world.cell("integration_uptime", at=AT - 10 * D).n == 30 * 1440
+        days = {day for name, day in made(world) if name == "success_day"}
+        # 31 days before the first day of the window, and the gate over the moment looks no further
+        assert days == {(AT - n * D).date() for n in range(11, 61)}
+        assert {day for name, day in made(world) if name == "integration_slot"} == {
+            (AT - n * D).date() for n in range(11, 41)
+        }
+        # of a late success all days that it reaches are made anew, from the stored days
+        world.add(integration(AT - 60 * D, "ifpg"), connection(AT - 60 * D, "ifpg"))
+        world.add(sync_run(AT - 45 * D, integration="ifpg", connection_id="c-ifpg"))
+        cell = world.cell("integration_uptime", "integration:ifpg", at=AT - 10 * D)
+        assert cell.n == 25 * 1440 + 1
 
 
 def test_days_before_the_first_fact_are_not_made() -> None:

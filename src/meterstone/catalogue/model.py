@@ -299,8 +299,9 @@ class ScopeRule:
 class Relation:
     """A checked relation.
 
-    ``reads`` maps each fact to how long a row of it matters (None: for ever). ``columns`` are those
-    of its rows, ``readable`` the ones that a term may read: of a relation that is stored by day
+    ``reads`` maps each fact to how long a row of it matters (None: for ever). ``looks_back`` maps
+    relations that are stored by day to how far before the range their days are read. ``columns``
+    are those of its rows, ``readable`` the ones that a term may read: of a relation that is stored by day
     only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not known.
     """
 
@@ -319,6 +320,7 @@ class Relation:
     types: Mapping[str, str]
     uses: tuple[str, ...]
     place: str
+    looks_back: Mapping[str, timedelta | None] = field(default_factory=dict)
 
     @property
     def facts(self) -> tuple[str, ...]:

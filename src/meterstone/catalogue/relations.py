@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
@@ -64,6 +64,7 @@ class _Shape:
     uses: tuple[str, ...] = ()
     sql: str | None = None
     hidden: frozenset[str] = frozenset()
+    looks_back: Mapping[str, timedelta | None] = field(default_factory=dict)
 
 
 def resolve_relations(
@@ -200,6 +201,7 @@ class _Resolver:
             types=shape.columns,
             uses=shape.uses,
             place=str(at),
+            looks_back=shape.looks_back,
         )
 
     def _is_local(self, uses: tuple[str, ...]) -> bool:
@@ -237,9 +239,11 @@ class _Resolver:
         with text_at.reading_text():
             columns = columns_of_query(query, known)
         time = raw.time or ("i" if raw.over == "moment" and "i" in columns else "at")
+        back = self._looks_back(query, raw, at / "reads")
         return _Shape(
-            columns, time, self._reads(query, raw, at / "reads"), query.tables, query.text
-        )
+            columns, time, self._reads(query, raw, at / "reads"), query.tables, query.text,
+            looks_back=back,
+        )  # fmt: skip
 
     def _check_parameters(self, query: Query, raw: RawRelation, at: Position) -> None:
         """Moments are known only to a relation over moments, instants also to one over minutes."""
@@ -265,12 +269,31 @@ class _Resolver:
             for fact, reach in relation.reads.items() if relation else ():
                 reads[fact] = _longer(reads.get(fact, timedelta(0)), reach)
         for fact, text in raw.reads.items():
+            if self._is_stored(fact, query):
+                continue
             if fact not in reads:
                 raise (at / fact).error(
                     f"the relation does not read {fact!r}", suggest(fact, list(reads))
                 )
             reads[fact] = _reach(text, at / fact)
         return reads
+
+    def _looks_back(
+        self, query: Query, raw: RawRelation, at: Position
+    ) -> dict[str, timedelta | None]:
+        return {
+            name: _reach(text, at / name)
+            for name, text in raw.reads.items()
+            if self._is_stored(name, query)
+        }
+
+    def _is_stored(self, name: str, query: Query) -> bool:
+        """Whether a relation that the query reads is stored by day."""
+        return (
+            name in query.tables
+            and name in self._written
+            and (self._written[name].raw.materialize is not None)
+        )
 
 
 def _fact_relation(name: str, shape: FactShape) -> Relation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -44,6 +44,18 @@ class Moment:
     at: datetime
     opens: datetime
     closes: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of a relation and passed on to those it reads. ``stored``: the range is of
+    whole UTC days, and the stored days that are looked back at have been made."""
+
+    start: datetime
+    end: datetime
+    level: Level | None
+    moments: Sequence[Moment]
+    stored: bool
 
 
 class Compiler:
@@ -99,45 +111,44 @@ class Compiler:
             level: read rollups of this grain instead of rows, where the relation has any.
             moments: for relations over moments.
         """
+        return self._rows(name, _Asked(start, end, level, moments, stored=level == "day"))
+
+    def made(self, name: str, start: datetime, end: datetime) -> str:
+        """A subquery with the rows of [start, end), whole UTC days, of which the stored days of a
+        relation are made: from minutes of rollups, and from stored days that it looks back at."""
+        return self._rows(name, _Asked(start, end, "minute", (), stored=True))
+
+    def _rows(self, name: str, asked: _Asked) -> str:
         relation = self._relations[name]
         if relation.rollup:
-            return self.rollup(relation, level)
+            return self.rollup(relation, asked.level)
         if relation.sql is None:
             return self.fact(name)
-        if relation.materialize and level == "day":
+        if relation.materialize and asked.level == "day":
             return f'(SELECT * EXCLUDE (day), day AS "{relation.time}" FROM {stored(relation)})'
         template = _template(relation.sql, self._warehouse.dialect)
-        sources = [
-            self._source(name, relation, start, end, level, moments) for name in template.tables
-        ]
-        return f"({template.filled(sources, start, end)})"
+        sources = [self._source(name, relation, asked) for name in template.tables]
+        return f"({template.filled(sources, asked.start, asked.end)})"
 
-    def _source(
-        self,
-        name: str,
-        relation: Relation,
-        start: datetime,
-        end: datetime,
-        level: Level | None,
-        moments: Sequence[Moment],
-    ) -> str:
+    def _source(self, name: str, relation: Relation, asked: _Asked) -> str:
         """The subquery that stands for a table of a relation's SQL."""
         if name == "moment":
-            return moment_table(moments)
+            return moment_table(asked.moments)
         if name == "instant":
             if relation.over == "moment":
-                return f'(SELECT DISTINCT "at" FROM {moment_table(moments)})'
-            return _minutes(start, end)
+                return f'(SELECT DISTINCT "at" FROM {moment_table(asked.moments)})'
+            return _minutes(asked.start, asked.end)
         if name == "day":
-            return day_table(start, end, self._zone)
-        return self.relation(name, start, end, level=self._inner(name, level), moments=moments)
+            return day_table(asked.start, asked.end, self._zone)
+        return self._rows(name, replace(asked, level=self._inner(name, relation, asked)))
 
-    def _inner(self, name: str, level: Level | None) -> Level | None:
-        """Grain at which a relation reads another one: stored days where both are by day, minutes
-        of a rollup otherwise."""
-        if level == "day" and self._relations[name].materialize:
+    def _inner(self, name: str, relation: Relation, asked: _Asked) -> Level | None:
+        """Grain at which a relation reads another one: stored days where both are by day or it
+        looks back at them, minutes of a rollup otherwise."""
+        by_day = asked.level == "day" or (asked.stored and name in relation.looks_back)
+        if by_day and self._relations[name].materialize:
             return "day"
-        return "minute" if level else None
+        return "minute" if asked.level else None
 
     def rollup(self, relation: Relation, level: Level | None) -> str:
         """Counts and sums of a fact by its rollup dimensions: stored ones, or made from rows."""

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from meterstone.catalogue import Catalogue, Metric, Place, Relation, Term, parse_window
+from meterstone.catalogue import Catalogue, Metric, Place, Term, parse_window
 from meterstone.facts import Vocabulary
 from meterstone.measure import intervals
 from meterstone.measure.compile import Compiler, Moment
@@ -178,19 +178,9 @@ class Evaluator:
         bounds = self._moments(key, moments)
         level = grain_of(bounds) if self._rollups else None
         if self._rollups and level == "day":
-            self._ensure(relation, min(m.opens for m in bounds), max(m.closes for m in bounds))
-        return run_scan(self._warehouse, self._compiler, relation, key.scope, terms, bounds, level)
-
-    def _ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
-        """Make the stored days that a relation reads, of itself or of those it uses."""
-        if self._rollups is None:
-            return
-        if relation.materialize:
+            start, end = min(m.opens for m in bounds), max(m.closes for m in bounds)
             self._rollups.ensure(relation, start, end)
-            return
-        for name in relation.uses:
-            if name in self._catalogue.relations:
-                self._ensure(self._catalogue.relations[name], start, end)
+        return run_scan(self._warehouse, self._compiler, relation, key.scope, terms, bounds, level)
 
     def _moments(self, key: ScanKey, moments: Sequence[datetime]) -> list[Moment]:
         window = parse_window(key.window)

@@ -94,10 +94,16 @@ class Rollups:
             )
 
     def ensure(self, relation: Relation, start: datetime, end: datetime) -> None:
-        """Make the days of a materialized relation that [start, end) needs and nobody made yet.
+        """Make the stored days that a relation reads for [start, end) and nobody made yet: its own,
+        or those of the relations it uses.
 
         Days before the first fact are left out: they have no rows.
         """
+        if not relation.materialize:
+            for name in relation.uses:
+                if name in self._catalogue.relations:
+                    self.ensure(self._catalogue.relations[name], _back(relation, name, start), end)
+            return
         first = self._first_day(relation)
         if first is None:
             return
@@ -106,11 +112,26 @@ class Rollups:
             f"SELECT day FROM rollup.made WHERE relation = '{relation.name}'"
         )
         missing = sorted(set(wanted) - set(done.column("day").to_pylist()))
+        if missing:
+            self._ensure_looked_back(
+                relation, _midnight(missing[0]), _midnight(missing[-1] + timedelta(days=1))
+            )
         statements = []
         for run_start, run_end in _runs(missing):
             statements += self._make(relation, run_start, run_end)
         if statements:
             self._warehouse.derive(statements)
+
+    def _ensure_looked_back(self, relation: Relation, start: datetime, end: datetime) -> None:
+        """Make the stored days from which days of a relation are made."""
+        for name in relation.uses:
+            used = self._catalogue.relations.get(name)
+            if used is None:
+                continue
+            if name in relation.looks_back:
+                self.ensure(used, _back(relation, name, start), end)
+            else:
+                self._ensure_looked_back(used, start, end)
 
     def _create(self) -> None:
         """Make the tables that are not there, and those of another catalogue anew."""
@@ -172,7 +193,7 @@ class Rollups:
         shape = relation.materialize
         if shape is None:
             raise ValueError(f"relation {relation.name} is not materialized")
-        source = self._compiler.relation(relation.name, start, end, level="minute")
+        source = self._compiler.made(relation.name, start, end)
         measures = ", ".join(f"{how}({name}) AS {name}" for name, how in shape.measures.items())
         dimensions = "".join(f", {name}" for name in shape.dimensions)
         rank = "max(evidence_rank)" if "evidence_rank" in relation.columns else "0"
@@ -311,6 +332,12 @@ def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
         parts = range(0, len(members), _DAYS_AT_ONCE)
         runs += [(members[n], members[n : n + _DAYS_AT_ONCE][-1]) for n in parts]
     return runs
+
+
+def _back(relation: Relation, name: str, start: datetime) -> datetime:
+    """From when on a relation, asked for a range from ``start``, reads days of another one."""
+    reach = relation.looks_back.get(name, timedelta(0))
+    return datetime.min.replace(tzinfo=UTC) if reach is None else start - reach
 
 
 def _days(first: date, end: date) -> list[date]:
