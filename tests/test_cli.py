@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -375,3 +376,29 @@ def test_a_port_that_is_no_number(filled, monkeypatch):
     ran = filled("serve", "--json")
     assert ran.code == 2
     assert "METERSTONE_PORT" in ran.json["place"]
+
+
+def test_a_catalogue_of_ones_own(meterstone: Meterstone) -> None:
+    written = meterstone("catalogue", "init", "--json").json["written"]
+    folder = Path(written).parent
+    checked = meterstone("catalogue", "check", folder, "--json").json
+    assert checked["ok"]
+    assert checked["refs"] == 3
+    meterstone_home = meterstone("catalogue", "export", "--json").json
+    assert [entry["ref"] for entry in meterstone_home] == [
+        "Own.integrations.uptime", "Own.sales.month", "Own.promise.square",
+    ]  # fmt: skip
+    measured = meterstone("measure", "--json").json
+    assert {metric["verdict"] for metric in measured["metrics"]} == {"no_data"}
+    again = meterstone("catalogue", "init")
+    assert again.code == 2
+    assert "edit it, or move it away" in again.err
+
+
+def test_a_catalogue_that_extends_the_framework(meterstone: Meterstone) -> None:
+    file = Path(meterstone("catalogue", "init", "--json").json["written"])
+    text = file.read_text(encoding="utf-8").replace("# extends: framework", "extends: framework")
+    file.write_text(text, encoding="utf-8")
+    refs = [entry["ref"] for entry in meterstone("catalogue", "export", "--json").json]
+    assert "Own.sales.month" in refs
+    assert "IntegrationPerformanceMetrics.target_metrics.integration_uptime" in refs

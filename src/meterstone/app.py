@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as RowMapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +33,17 @@ from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
+from meterstone.record.attestation import (
+    SOON,
+    Due,
+    Field,
+    Statement,
+    due,
+    evidence_record,
+    forms,
+    retraction_record,
+    statement_record,
+)
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming
 from meterstone.record.recorder import Mapping, Recorder
@@ -279,6 +291,62 @@ class Home:
         if body:
             self.recorder.land(_own_facts(body, f"publication {report} {day}"))
         return self.recorder.map_new()
+
+    def attestation_forms(self) -> dict[str, list[Field]]:
+        """The facts that a person can attest, with the fields of their forms."""
+        return forms()
+
+    def attest(
+        self,
+        fact: str,
+        columns: RowMapping[str, Any],
+        *,
+        person: str,
+        role: str,
+        evidence: str | tuple[bytes, str, str],
+        expires_at: datetime,
+    ) -> dict[str, Any]:
+        """Put on record what a person states.
+
+        Args:
+            fact: the fact that the statement is a row of.
+            columns: its columns.
+            person, role: who says so, and as what.
+            evidence: a link; or the bytes of a file with its name and media type.
+            expires_at: until when it counts, UTC.
+
+        Returns:
+            ``fact``, ``evidence_uri``, and the numbers of ``new`` and ``revised`` rows.
+
+        Raises:
+            InputError: the statement is not one; nothing was recorded.
+        """
+        now = datetime.now(UTC)
+        record, link = None, evidence
+        if isinstance(evidence, tuple):
+            record, link = evidence_record(*evidence)
+        stated = Statement(fact, columns, person, role, str(link), expires_at)
+        landed = statement_record(stated, now)
+        if record is not None:
+            self.recorder.land(record)
+        self.recorder.land(landed)
+        done = self.recorder.map_new().appended
+        return {"fact": fact, "evidence_uri": link, "new": done.new, "revised": done.revised}
+
+    def retract(self, fact: str, key: RowMapping[str, str], person: str, role: str) -> Mapping:
+        """Withdraw a statement; what was measured before stays on record as it was.
+
+        Raises:
+            InputError: nobody stated such a thing.
+        """
+        self.recorder.map_new()
+        self.recorder.land(retraction_record(self.warehouse, fact, key, person, role))
+        return self.recorder.map_new()
+
+    def attestations_due(self, within: timedelta = SOON) -> list[Due]:
+        """The review queue: statements that expire within a time or have expired."""
+        self.recorder.map_new()
+        return due(self.warehouse, datetime.now(UTC), within)
 
     def approve_maintenance(
         self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str

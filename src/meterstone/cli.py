@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import getpass
 import json
+import mimetypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +21,17 @@ from starlette.routing import BaseRoute
 
 from meterstone import __version__, demo
 from meterstone.app import FIRST_DAY, Home, definitions
-from meterstone.catalogue import framework_path
+from meterstone.catalogue import framework_path, starter
 from meterstone.catalogue.export import export
 from meterstone.errors import InputError, MeterstoneError, suggest
+from meterstone.facts import vocabulary
 from meterstone.framework import plain, systems
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.publish import terminal
+from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.pages import pages
+from meterstone.record.attestation import forms
 from meterstone.record.formats import formats
 from meterstone.record.ingest import Progress as IngestProgress
 from meterstone.record.ingest import ingest as ingest_files
@@ -47,9 +52,11 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(no_args_is_help=True, help="Definitions of what is measured.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be mapped, and why.")
+attest_app = typer.Typer(no_args_is_help=True, help="What no machine knows, with evidence.")
 maintenance_app = typer.Typer(no_args_is_help=True, help="Approved maintenance windows.")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(attest_app, name="attest")
 app.add_typer(maintenance_app, name="maintenance")
 
 _log = Console(stderr=True)
@@ -171,7 +178,7 @@ def _mapping_shown(title: str) -> Iterator[Any]:
 
 def _faces(home: Home, day: date | None = None) -> list[BaseRoute]:
     """Everything that is served beside the ways in."""
-    return [*pages(home, day), *framework_routes(home)]
+    return [*pages(home, day), *framework_routes(home), *attestation_routes(home)]
 
 
 @app.command()
@@ -559,6 +566,27 @@ def catalogue_export(home: HomeOption = None, json_: JsonOption = False) -> None
             )
 
 
+@catalogue_app.command("init")
+def catalogue_init(
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write a commented catalogue of your own goals, to be edited.
+
+    Example: meterstone catalogue init --home mine && meterstone catalogue check mine/catalogue
+    """
+    file = home_path(home) / "catalogue" / "catalogue.yaml"
+    if file.exists():
+        raise InputError(
+            "this home has a catalogue already", place=str(file), mend="edit it, or move it away"
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, starter().encode())
+    _emit({"written": str(file)}, as_json=json_)
+    if not json_:
+        print(f"{file}\nnext: edit it, then meterstone catalogue check {file.parent}")
+
+
 @catalogue_app.command("check")
 def catalogue_check(
     path: Annotated[Path, typer.Argument(help="A catalogue file or folder.")],
@@ -622,6 +650,138 @@ def quarantine_retry(
     _emit(document, as_json=json_)
     if not json_:
         print(f"{len(mended)} of {len(seqs)} records mapped anew")
+
+
+@attest_app.command("forms")
+def attest_forms(
+    fact: Annotated[str | None, typer.Argument(help="One fact; default: all.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """What can be attested, and which fields each form has."""
+    del home  # the same everywhere
+    found = forms()
+    if fact is not None and fact not in found:
+        raise InputError(
+            f"{fact!r} is not entered by hand", place="FACT", mend=suggest(fact, list(found))
+        )
+    chosen = found if fact is None else {fact: found[fact]}
+    _emit({name: [asdict(f) for f in fields] for name, fields in chosen.items()}, as_json=json_)
+    if not json_:
+        for name, fields in chosen.items():
+            print(name)
+            for entry in fields if fact else ():
+                allowed = f" ({', '.join(entry.allowed)})" if entry.allowed else f" {entry.unit}"
+                needed = "required" if entry.required else "optional"
+                print(f"  {entry.name}: {entry.type}{allowed}, {needed}. {entry.desc}")
+
+
+@attest_app.command("add")
+def attest_add(
+    fact: Annotated[str, typer.Argument(help="A fact of `attest forms`, such as recognition.")],
+    person: Annotated[str, typer.Option(help="Who states it.")],
+    role: Annotated[str, typer.Option(help="In which role.")],
+    evidence: Annotated[str, typer.Option(help="Link to the evidence, or a file to keep.")],
+    expires: Annotated[str, typer.Option(help="Until when it counts, such as 2027-06-30.")],
+    columns: Annotated[
+        list[str] | None, typer.Option("--set", help="A column, as NAME=VALUE; repeat it.")
+    ] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """State something, with evidence and expiry.
+
+    Example: meterstone attest add attestation --set claim_key=register_review:recognition
+    --set statement="All awards are in" --person "J. Doe" --role marketing
+    --evidence minutes.pdf --expires 2027-01-31
+    """
+    until = _moment(expires, "--expires")
+    given = _pairs(columns or [], "--set")
+    with Home(home_path(home)) as opened:
+        done = opened.attest(
+            fact, _typed(fact, given), person=person, role=role, evidence=_evidence(evidence),
+            expires_at=until or datetime.now(UTC),
+        )  # fmt: skip
+    _emit(done, as_json=json_)
+    if not json_:
+        print(f"{fact}: {done['new']} stated, {done['revised']} corrected; {done['evidence_uri']}")
+
+
+@attest_app.command("retract")
+def attest_retract(
+    fact: Annotated[str, typer.Argument(help="A fact of `attest forms`.")],
+    key: Annotated[list[str], typer.Option("--key", help="What identifies it, as NAME=VALUE.")],
+    person: Annotated[str, typer.Option(help="Who withdraws it.")],
+    role: Annotated[str, typer.Option(help="In which role.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Withdraw a statement. What was known before stays on record.
+
+    Example: meterstone attest retract recognition --key recognition_id=r1 --person … --role …
+    """
+    with Home(home_path(home)) as opened:
+        done = opened.retract(fact, _pairs(key, "--key"), person, role)
+    _emit({"retracted": done.appended.revised}, as_json=json_)
+    if not json_:
+        print(f"{done.appended.revised} withdrawn")
+
+
+@attest_app.command("due")
+def attest_due(
+    days: Annotated[int, typer.Option(help="How far ahead to look.")] = 60,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The review queue: evidence that expires soon, or has expired."""
+    with Home(home_path(home)) as opened:
+        found = opened.attestations_due(timedelta(days=days))
+    _emit([entry.as_dict() for entry in found], as_json=json_)
+    if not json_:
+        for entry in found:
+            told = f"{entry.state} {entry.expires_at:%Y-%m-%d}"
+            print(f"{told}  {entry.fact}  {entry.what}  ({entry.entered_role})")
+        print(f"{len(found)} to review" if found else f"Nothing expires within {days} days.")
+
+
+def _pairs(texts: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(
+                f"{text!r} is not NAME=VALUE", place=option, mend=f"{option} NAME=VALUE"
+            )
+        found[name] = value
+    return found
+
+
+def _typed(fact: str, given: dict[str, str]) -> dict[str, Any]:
+    """Values of the command line as the types of the fact's columns, where they are not text."""
+    schema = vocabulary().get(fact)
+    return {
+        name: _value(schema.columns[name].type, text) if schema and name in schema.columns else text
+        for name, text in given.items()
+    }
+
+
+def _value(kind: str, text: str) -> Any:
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    if kind in ("integer", "number", "decimal"):
+        try:
+            return int(text) if kind == "integer" else float(text)
+        except ValueError:
+            return text  # refused with the name of the column
+    return text
+
+
+def _evidence(text: str) -> str | tuple[bytes, str, str]:
+    path = Path(text)
+    if "://" in text or text.startswith("urn:"):
+        return text
+    media_type, _ = mimetypes.guess_type(path.name)
+    return _read(path), path.name, media_type or ""
 
 
 @maintenance_app.command("add")

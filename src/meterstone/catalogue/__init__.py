@@ -3,7 +3,7 @@
 from meterstone.catalogue.loader import load_catalogue
 from meterstone.catalogue.model import Catalogue, FactShape, Metric, Place, Relation, Target, Term
 from meterstone.catalogue.problems import CatalogueErrors
-from meterstone.catalogue.reading import framework_path
+from meterstone.catalogue.reading import framework_path, starter
 from meterstone.catalogue.windows import Window, parse_window
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "framework_path",
     "load_catalogue",
     "parse_window",
+    "starter",
 ]

@@ -62,6 +62,11 @@ def framework_path() -> Path:
     return Path(str(files("meterstone.catalogue").joinpath("framework")))
 
 
+def starter() -> str:
+    """A commented catalogue for a company that has other goals, to be edited."""
+    return (Path(__file__).parent / "starter.yaml").read_text(encoding="utf-8")
+
+
 def read_sources(path: Path) -> Sources:
     """Read a catalogue with all its parts.
 
