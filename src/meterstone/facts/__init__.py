@@ -15,10 +15,12 @@ from meterstone.facts.validate import (
     EARLIEST,
     FactBatch,
     Reject,
+    RowRefused,
     arrow_schema,
     build_batch,
     excerpt,
     from_columns,
+    refuse_frozen,
 )
 
 __all__ = [
@@ -32,10 +34,12 @@ __all__ = [
     "Reject",
     "Rollup",
     "RowCheck",
+    "RowRefused",
     "Vocabulary",
     "arrow_schema",
     "build_batch",
     "excerpt",
     "from_columns",
+    "refuse_frozen",
     "vocabulary",
 ]

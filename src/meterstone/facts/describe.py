@@ -184,6 +184,11 @@ def _section(fact: FactSchema) -> Iterator[str]:
     yield f"From: {', '.join(fact.sources)}.\n\n"
     for rule in _rules(fact):
         yield f"{rule}\n\n"
+    if fact.frozen:
+        yield (
+            "Frozen: a second row of the key that says something else is refused, until the first "
+            "one is retracted.\n\n"
+        )
     if fact.rollup:
         yield (
             f"Added up by minute, hour and day: {_codes(fact.rollup.dimensions)}, weighted by "

@@ -53,4 +53,5 @@ def _schema(name: str, raw: dict[str, Any], common: tuple[Column, ...]) -> FactS
         rollup=Rollup(tuple(rollup["dimensions"]), rollup["weight"], rollup["value"])
         if rollup
         else None,
+        frozen=raw.get("frozen", False),
     )

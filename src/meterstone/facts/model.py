@@ -79,7 +79,9 @@ class Rollup:
 
 @dataclass(frozen=True, slots=True)
 class FactSchema:
-    """One fact: what one row is (grain), what identifies it (key), and when it happened."""
+    """One fact: what one row is (grain), what identifies it (key), and when it happened. What is
+    ``frozen`` is never corrected: a second row of its key is refused until the first is retracted.
+    """
 
     name: str
     description: str
@@ -91,6 +93,7 @@ class FactSchema:
     common_columns: tuple[Column, ...]
     checks: tuple[RowCheck, ...] = ()
     rollup: Rollup | None = None
+    frozen: bool = False
     columns: Mapping[str, Column] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -112,8 +112,11 @@ def build_batch(
         try:
             checked = checker.check(row)
             key = (*(checked[name] for name in schema.key), checked["revision"])
-            earlier = seen.setdefault(key, checked)
-            if earlier is not checked:
+            if schema.frozen:
+                key = key[:-1]
+            if schema.frozen and checked["retracted"]:
+                seen.pop(key, None)
+            elif (earlier := seen.setdefault(key, checked)) is not checked:
                 _refuse_conflict(schema, earlier, checked)
                 continue
         except RowRefused as refused:
@@ -143,7 +146,9 @@ def evidence_of(schema: FactSchema, row: Mapping[str, Any]) -> Evidence:
 def _refuse_conflict(
     schema: FactSchema, earlier: Mapping[str, Any], later: Mapping[str, Any]
 ) -> None:
-    if earlier == later:
+    if schema.frozen:
+        refuse_frozen(schema, earlier, later)
+    if earlier == later or schema.frozen:
         return
     differing = [name for name in later if later[name] != earlier[name]]
     raise RowRefused(
@@ -151,6 +156,23 @@ def _refuse_conflict(
         f"twice in one record with differing {', '.join(differing)}",
         "send one row a key, or give the correction a higher `revision`",
     )
+
+
+def refuse_frozen(schema: FactSchema, earlier: Mapping[str, Any], later: Mapping[str, Any]) -> None:
+    """Refuse a second row of a frozen fact that says something else than the first.
+
+    Raises:
+        RowRefused: names the row, the columns that differ, and how to replace the first.
+    """
+    differing = [k for k in later if k in earlier and later[k] != earlier[k] and k != "revision"]
+    if differing:
+        raise RowRefused(
+            f"a second {schema.name} of {', '.join(str(later[k]) for k in schema.key)}, with "
+            f"another {', '.join(differing)}: the first one is frozen since "
+            f"{earlier[schema.event_time]:%Y-%m-%d}",
+            "leave it out; only if the first was wrong, send that one again with "
+            "`retracted: true`, and this one after it",
+        )
 
 
 class _RowChecker:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from meterstone.errors import InputError, StorageError
 from meterstone.facts import FactBatch, Reject, excerpt
 from meterstone.record.formats import formats
+from meterstone.record.frozen import held
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming, LandedRecord, Mapped, Receipt
 from meterstone.warehouse.base import Appended, Recorded, Warehouse
@@ -229,6 +230,11 @@ class _Pass:
         self._last = record.seq
 
     def _take(self, record: LandedRecord, batch: FactBatch) -> None:
+        if batch.schema.frozen:
+            self._write_facts()  # what came before must be known to hold this against it
+            self._await_writing()
+            batch, refused = held(batch, self._warehouse)
+            self._set_aside(record.seq, refused)
         self._facts.append(Recorded(record.seq, record.received_at, batch))
         self._rows += batch.table.num_rows
         if self._rows >= 2 * _ROWS_AT_ONCE:  # only within a record that is larger than that
