@@ -333,7 +333,7 @@ def test_hooks_are_checked_where_they_are_known(load: Load, refuse: Refuse) -> N
         (
             "uncertainty: wilson",
             "uncertainty: bootstrap # <-",
-            "bootstrap needs `resample`",
+            "bootstrap needs `resample_by`",
             "one row",
         ),
         (

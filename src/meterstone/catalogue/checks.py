@@ -19,10 +19,12 @@ from meterstone.catalogue.model import (
     Relation,
     ScopeKind,
     Target,
+    Term,
 )
 from meterstone.catalogue.source import Position
 from meterstone.catalogue.terms import quantile_terms
 from meterstone.catalogue.units import factor
+from meterstone.catalogue.windows import parse_anchor
 from meterstone.errors import suggest
 
 NEEDS: Mapping[Kind, str] = {
@@ -38,12 +40,15 @@ ONLY_FOR: Mapping[str, tuple[Kind, ...]] = {
     "scale": ("state", "trend"),
     "rule": ("threshold", "milestone"),
     "schedule": ("cadence",),
-    "hook": ("forecast", "finance"),
+    "hook": ("forecast", "finance", "growth"),
+    "estimates": ("state", "trend"),
+    "counted": ("state",),
+    "steps": ("trend",),
 }
 """Keys that mean something to these kinds only."""
 
 _OTHERWISE = "otherwise"
-_PARTS = ("wilson", "wilson_fpc", "log_ratio", "block_bootstrap")
+_PARTS = ("wilson", "wilson_fpc", "log_ratio")
 _ROWS = ("bootstrap", "cluster_bootstrap")
 
 
@@ -76,13 +81,19 @@ def check_kind(raw: RawMetric, value: str | None, at: Position) -> None:
         raise (at / given).error(
             "numerator and denominator come together", "write both, or `value:` alone"
         )
-    needed = NEEDS.get(raw.kind)
+    needed = _needed(raw)
     if needed and not getattr(raw, needed):
         raise at.error(
             f"a {raw.kind} needs `{needed}`", f"add `{needed}:` (docs/metric-language.md)"
         )
     if needed is None and value is None and raw.hook is None:
         raise at.error(f"a {raw.kind} needs {_wanted(raw.kind)}", "add it over the terms")
+
+
+def _needed(raw: RawMetric) -> str | None:
+    if raw.kind == "trend" and (raw.value or raw.estimates):
+        return "scale"
+    return NEEDS.get(raw.kind)
 
 
 def _wanted(kind: Kind) -> str:
@@ -181,26 +192,76 @@ def check_gates(raw: RawMetric, at: Position) -> None:
 
 
 def check_uncertainty(raw: RawMetric, at: Position) -> None:
-    """The interval can be made from what the metric has. Words and rules have no interval."""
-    if raw.kind in ("state", *RULE_KINDS) or raw.hook:
+    """The interval can be made from what the metric has. Words and rules have none, unless they
+    rest on estimates."""
+    if bool(raw.lower) != bool(raw.upper):
+        given = "lower" if raw.lower else "upper"
+        raise (at / given).error("lower and upper come together", "write both bounds")
+    if (raw.kind in ("state", *RULE_KINDS) and not raw.estimates) or raw.hook or raw.lower:
         return
     method = raw.uncertainty
     if method in _PARTS and not (raw.numerator or raw.denominator):
         raise (at / "uncertainty").error(
             f"{method} needs `numerator` and `denominator`", "add both, or write another method"
         )
-    if method in _ROWS and not raw.resample:
+    if method == "wilson_fpc" and not raw.population_size:
         raise (at / "uncertainty").error(
-            f"{method} needs `resample`", "add `resample:` with the value of one row"
+            f"{method} needs `population_size`", "add the term that has it, or write `wilson`"
+        )
+    if method in _ROWS and not (raw.resample or raw.resample_by or raw.inputs):
+        raise (at / "uncertainty").error(
+            f"{method} needs `resample_by`",
+            "add the column of what is drawn, or `resample:` with the value of one row",
         )
     if method == "histogram_order_statistic" and not quantile_terms(raw):
         raise (at / "uncertainty").error(
             f"{method} needs a term with `quantile_of`", "add one, or write another method"
         )
+    if method == "prediction_interval":
+        raise (at / "uncertainty").error(
+            f"{method} needs `lower` and `upper`", "add the bounds as they were issued"
+        )
     if method == "none" and raw.verdict_on == "bound":
         raise (at / "verdict_on").error(
             "a bound needs an interval", "name a method under `uncertainty:`, or write `point`"
         )
+    _check_events(raw, at)
+
+
+def _check_events(raw: RawMetric, at: Position) -> None:
+    if raw.events is not None and raw.events not in raw.terms:
+        raise (at / "events").error(
+            f"unknown term {raw.events!r}", suggest(raw.events, list(raw.terms))
+        )
+
+
+def check_resample_by(
+    raw: RawMetric,
+    terms: Mapping[str, Term],
+    relations: Mapping[str, Relation],
+    at: Position,
+) -> None:
+    """What is drawn as a whole is a column of a relation that the terms read."""
+    unit = raw.resample_by
+    if unit is None:
+        return
+    read = {term.relation: relations[term.relation] for term in terms.values()}
+    if not any(unit in relation.readable for relation in read.values()):
+        columns = sorted({name for relation in read.values() for name in relation.readable})
+        raise (at / "resample_by").error(
+            f"no relation of the terms has a column {unit!r}", suggest(unit, columns)
+        )
+
+
+def check_measured_at(raw: RawMetric, at: Position) -> None:
+    """The moment is a closed month after an attestation."""
+    if raw.measured_at is not None:
+        try:
+            parse_anchor(raw.measured_at)
+        except ValueError as error:
+            raise (at / "measured_at").error(
+                str(error), "write `month 12 after programme_start`"
+            ) from None
 
 
 def check_scopes(

@@ -8,7 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 from meterstone.catalogue import checks
 from meterstone.catalogue.formula import Formula, parse_formula
 from meterstone.catalogue.model import (
-    RULE_KINDS,
     FactShape,
     GateCondition,
     Metric,
@@ -18,6 +17,7 @@ from meterstone.catalogue.model import (
     Relation,
     StateLevel,
     Term,
+    looks_back,
 )
 from meterstone.catalogue.problems import Problems
 from meterstone.catalogue.reading import Sources, Written
@@ -149,6 +149,11 @@ class _Builder:
             places=(_place(raw, raw.min_sample), *places),
             facts=self._facts(terms.values()),
             named_facts=tuple(sorted(raw.facts)) or self._named_facts(terms),
+            population_size=self._formula(raw.population_size, "population_size"),
+            log_variance=self._formula(raw.log_variance, "log_variance"),
+            lower=self._formula(raw.lower, "lower"),
+            upper=self._formula(raw.upper, "upper"),
+            estimates=dict(self._estimates()),
         )
         self._check(metric, hooks)
         self._check_words(metric)
@@ -174,6 +179,10 @@ class _Builder:
             checks.check_gates(raw, at / "gates")
         with caught():
             checks.check_uncertainty(raw, at)
+        with caught():
+            checks.check_resample_by(raw, metric.terms, self._relations, at)
+        with caught():
+            checks.check_measured_at(raw, at)
         with caught():
             checks.check_at(raw, raw.at, at / "at")
         with caught():
@@ -253,11 +262,17 @@ class _Builder:
             if formula:
                 yield name, formula
 
+    def _estimates(self) -> Iterable[tuple[str, Formula]]:
+        for name, text in self._raw.estimates.items():
+            formula = self._formula(text, "estimates", name)
+            if formula:
+                yield name, formula
+
     def _facts(self, terms: Iterable[Term]) -> tuple[str, ...]:
         return tuple(sorted({f for term in terms for f in self._relations[term.relation].facts}))
 
     def _named_facts(self, terms: Mapping[str, Term]) -> tuple[str, ...]:
-        if self._raw.kind in RULE_KINDS and not terms:
+        if looks_back(self._raw) and not terms:
             return (RESULTS,)
         others = [names for key, names in self._read_by.items() if key != "heartbeat"]
         beside = self._read_by.get("heartbeat", frozenset()).difference(*others)
@@ -265,7 +280,7 @@ class _Builder:
 
     def _value_terms(self) -> list[str]:
         """Terms that the value is made of."""
-        keys = ("value", "terms", "numerator", "denominator", "scale")
+        keys = ("value", "terms", "numerator", "denominator", "scale", "estimates")
         names = frozenset[str]().union(*(self._read_by.get(key, ()) for key in keys))
         return [
             name

@@ -38,7 +38,8 @@ Cadence = Literal["realtime", "day", "week", "month", "quarter", "year"]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 RULE_KINDS = ("threshold", "milestone", "cadence", "trend")
-"""Kinds that are computed from the published results of other metrics."""
+"""Kinds that are computed from results of other metrics over time, unless they have estimates of
+their own (see `Metric.looks_back`)."""
 
 PARTS: tuple[ScopeKind, ...] = ("party",)
 """Scopes that are a part of the network: measured only where a place asks for them."""
@@ -169,14 +170,32 @@ RULE_SUBJECTS = (
 
 
 class Schedule(_Raw, frozen=True, kw_only=True):
-    """What a cadence metric expects to be published, how often, and how soon after the period."""
+    """What a cadence metric expects to be published, how often, and how soon after the period.
+
+    ``per``: one publication is due for the group, or for each of its leaves. ``last``: the newest
+    periods that are due, whatever the metric's window.
+    """
 
     group: str
     report: str
     every: str
     due_within: str | None = None
     share_of_minutes: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
+    per: Literal["group", "leaf"] = "group"
+    last: Annotated[int, msgspec.Meta(ge=1)] | None = None
     excluding: list[str] = msgspec.field(name="except", default=[])
+
+
+class RawSteps(_Raw, frozen=True, kw_only=True):
+    """The moments of a trend: event times of the newest rows of a fact (such as survey waves).
+
+    ``same``: only rows that share this column with the newest one.
+    """
+
+    fact: str
+    where: str | None = None
+    same: str | None = None
+    last: Annotated[int, msgspec.Meta(ge=4)]
 
 
 class RawMetric(_Raw, frozen=True, kw_only=True):
@@ -218,12 +237,28 @@ class RawMetric(_Raw, frozen=True, kw_only=True):
     censored: str | None = None
     met_only_if: str | None = None
     resample: str | None = None
+    resample_by: str | None = None
+    population_size: str | None = None
+    events: str | None = None
+    log_variance: str | None = None
+    lower: str | None = None
+    upper: str | None = None
+    estimates: dict[str, str] = {}
+    counted: dict[str, dict[str, Any]] = {}
+    steps: RawSteps | None = None
+    measured_at: str | None = None
     shown: dict[str, str] = {}
     inputs: list[str] = []
     rule: dict[str, Any] | None = None
     schedule: list[Schedule] = []
     hook: str | None = None
     facts: list[str] = []
+
+
+def looks_back(raw: RawMetric) -> bool:
+    """Whether a metric is computed from results over time. A trend that has estimates of its own is
+    computed from its terms, a state that counts periods is not."""
+    return bool(raw.counted) or (raw.kind in RULE_KINDS and not raw.estimates)
 
 
 class RawPlace(_Raw, frozen=True, kw_only=True):
@@ -289,10 +324,12 @@ class FactShape:
 
 @dataclass(frozen=True, slots=True)
 class ScopeRule:
-    """Key column (None for network) and filter of a relation for one kind of scope."""
+    """Key column (None for network) and filter of a relation for one kind of scope. ``unit``: rows
+    are told apart by this column as well (for resampling)."""
 
     key: str | None
     where: str | None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +338,8 @@ class Relation:
 
     ``reads`` maps each fact to how long a row of it matters (None: for ever). ``looks_back`` maps
     relations that are stored by day to how far before the range their days are read. ``columns``
-    are those of its rows, ``readable`` the ones that a term may read: of a relation that is stored by day
-    only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not known.
+    are those of its rows, ``readable`` the ones that a term may read: of a relation that is stored
+    by day only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not known.
     """
 
     name: str
@@ -401,6 +438,11 @@ class Metric:
     places: tuple[Place, ...]
     facts: tuple[str, ...]
     named_facts: tuple[str, ...]
+    population_size: Formula | None = None
+    log_variance: Formula | None = None
+    lower: Formula | None = None
+    upper: Formula | None = None
+    estimates: Mapping[str, Formula] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -417,6 +459,22 @@ class Metric:
         """What it is measured for: the scopes of the definition, and parts that places ask for."""
         asked = {kind for place in self.places for kind in PARTS if kind in place.at}
         return (*self.raw.scopes, *sorted(asked.difference(self.raw.scopes)))
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it is computed from results over time, and not from facts alone."""
+        return looks_back(self.raw)
+
+    def formula_names(self) -> frozenset[str]:
+        """All names that its formulas read."""
+        formulas = [
+            self.value, self.numerator, self.denominator, self.sample, self.heartbeat,
+            self.population, self.censored, self.unknown, self.population_size, self.log_variance,
+            self.met_only_if,
+            self.lower, self.upper, *(gate.holds for gate in self.gates),
+            *(level.when for level in self.scale), *self.estimates.values(), *self.shown.values(),
+        ]  # fmt: skip
+        return frozenset().union(*(f.names for f in formulas if f is not None))
 
 
 @dataclass(frozen=True, slots=True)

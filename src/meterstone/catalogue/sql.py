@@ -37,6 +37,7 @@ SCALARS: Functions = {
     "date_trunc": (exp.TimestampTrunc, exp.DateTrunc),
     "epoch": (exp.TimeToUnix,),
     "exists": (exp.Exists,),
+    "exp": (exp.Exp,),
     "extract": (exp.Extract,),
     "floor": (exp.Floor,),
     "greatest": (exp.Greatest,),
@@ -44,6 +45,7 @@ SCALARS: Functions = {
     "least": (exp.Least,),
     "length": (exp.Length,),
     "list_contains": (exp.ArrayContains,),
+    "ln": (exp.Ln,),
     "lower": (exp.Lower,),
     "nullif": (exp.Nullif,),
     "or": (exp.Or,),
@@ -53,6 +55,9 @@ SCALARS: Functions = {
     "upper": (exp.Upper,),
 }
 """One row in, one value out; names as written, with the nodes they are parsed to."""
+
+OPERATORS: Functions = {"@>": (exp.ArrayContainsAll,)}
+"""Operators that sqlglot parses as functions: a list that contains all of another one."""
 
 AGGREGATES: Functions = {
     "arg_max": (exp.ArgMax,),
@@ -315,7 +320,7 @@ def _refuse_recursion(tree: exp.Expr) -> None:
 
 
 def _refuse_functions(tree: exp.Expr, allowed: Functions) -> None:
-    nodes = {node for kinds in allowed.values() for node in kinds}
+    nodes = {node for kinds in (*allowed.values(), *OPERATORS.values()) for node in kinds}
     for call in tree.find_all(exp.Func):
         if type(call) not in nodes:
             name = call.name if isinstance(call, exp.Anonymous) else _written_name(call)

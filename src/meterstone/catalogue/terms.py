@@ -27,9 +27,19 @@ BOUNDS = ("lower", "upper", "weight")
 (how much it is based on)."""
 
 
-TREND = ("falling", "rising", "change", "on_target")
+TREND = ("falling", "rising", "change", "difference", "on_target")
 """Names that the scale of a trend may use: the test says that its input falls or rises, by how many
-percent over the window, and whether it was on target all the time."""
+percent over the steps, by how much in its own unit, and whether it was on target all the time."""
+
+OF_INPUTS = ("lower", "upper", "n", "decided", "met")
+"""What an input gives beside its value: bounds, sample, whether it has a verdict, and met it."""
+
+OF_ESTIMATES = ("lower", "upper")
+"""The 95 % bounds of an estimate."""
+
+OF_COUNTED = ("now", "known")
+"""Beside in how many periods a rule held: whether in the newest one, and in how many it was
+decided."""
 
 
 def build_terms(
@@ -48,9 +58,20 @@ def build_terms(
 
 
 def names_of(raw: RawMetric) -> list[str]:
-    """The names that the formulas of a metric may use: its terms, their bounds and its inputs."""
-    trend = TREND if raw.kind == "trend" else ()
-    return [*raw.terms, *bound_names(raw), *raw.inputs, *trend]
+    """The names that the formulas of a metric may use: terms, inputs, what they give beside their
+    value, and what its kind gives."""
+    trend = TREND if raw.kind == "trend" and not raw.estimates else ()
+    given = [
+        f"{name}_{part}"
+        for names, parts in (
+            (raw.inputs, OF_INPUTS), (raw.estimates, OF_ESTIMATES), (raw.counted, OF_COUNTED),
+        )
+        for name in names
+        for part in parts
+    ]  # fmt: skip
+    return [
+        *raw.terms, *bound_names(raw), *raw.inputs, *raw.estimates, *raw.counted, *given, *trend,
+    ]  # fmt: skip
 
 
 def bound_names(raw: RawMetric) -> list[str]:
@@ -83,6 +104,8 @@ def _check_name(name: str, raw: RawMetric, at: Position) -> None:
         )
     if name in raw.inputs:
         raise at.error(f"{name!r} is a term and an input", "rename the term")
+    if name in raw.estimates or name in raw.counted:
+        raise at.error(f"{name!r} is a term and an estimate", "rename the term")
     if name in bound_names(raw):
         raise at.error(f"{name!r} is given by the quantile term of that name", "rename the term")
 

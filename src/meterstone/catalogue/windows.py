@@ -1,8 +1,8 @@
 """Windows of time: from words in a definition to exact bounds at a moment.
 
 All windows are half-open ``[start, end)``. ``trailing N days`` are N × 24 h before the moment;
-calendar periods are closed periods of the reporting time zone; ``trailing N months`` are the N last
-closed calendar months.
+calendar periods are closed periods of the reporting time zone; ``trailing N months`` (quarters)
+are the N last closed ones.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ BEGINNING = datetime(1990, 1, 1, tzinfo=UTC)
 """Where ``all time`` starts; nothing earlier is ever recorded."""
 
 _FIXED = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_TRAILING = re.compile(r"(?:trailing|last) (\d{1,9}) (?:closed )?(minute|hour|day|week|month)s?")
+_TRAILING = re.compile(
+    r"(?:trailing|last) (\d{1,9}) (?:closed )?"
+    r"(minute|hour|day|week|month|quarter)s?"
+)
 _CALENDAR = re.compile(r"(?:closed )?calendar (day|week|month|quarter|year)")
 
-_MONTH = 31 * 86400
+_PERIODS = {"month": 31 * 86400, "quarter": 92 * 86400}
 CENTURY = 36_525 * 86400
 """A window is at most so many seconds long; a longer one is a slip."""
 
 FORMS = (
     "instant",
     "all time",
-    "trailing N minutes|hours|days|weeks|months",
+    "trailing N minutes|hours|days|weeks|months|quarters",
     "calendar day|week|month|quarter|year",
 )
 
@@ -103,7 +106,7 @@ def parse_window(text: str) -> Window:
         return Window("all")
     if match := _TRAILING.fullmatch(text):
         count = int(match[1])
-        if not 0 < count * (_FIXED | {"month": _MONTH})[match[2]] <= CENTURY:
+        if not 0 < count * (_FIXED | _PERIODS)[match[2]] <= CENTURY:
             raise ValueError(f"window {text!r} is empty or longer than a century")
         return Window("trailing", match[2], count)  # type: ignore[arg-type]  # by the regex
     if match := _CALENDAR.fullmatch(text):
@@ -141,3 +144,44 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"unknown duration {text!r}: write P30D, PT8H or PT60S")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+_ANCHOR = re.compile(r"months? (?:1-)?(\d{1,3}) after ([\w:]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The end of the nth full calendar month after the attestation of a claim."""
+
+    claim: str
+    month: int
+
+    def ends(self, since: datetime, zone: ZoneInfo) -> datetime:
+        """When that month is over, UTC.
+
+        Args:
+            since: when the claim was attested; a month that begins at that moment is the first.
+        """
+        local = since.astimezone(zone)
+        first = local.date().replace(day=1)
+        if midnight(first, zone) < since:
+            first = _next_month(first)
+        for _ in range(self.month):
+            first = _next_month(first)
+        return midnight(first, zone)
+
+
+def parse_anchor(text: str) -> Anchor:
+    """A moment from its words: ``month 12 after programme_start``.
+
+    Raises:
+        ValueError: other words.
+    """
+    match = _ANCHOR.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError(f"unknown moment {text!r}")
+    return Anchor(match[2], int(match[1]))
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

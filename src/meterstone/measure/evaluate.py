@@ -8,20 +8,33 @@ values, intervals and verdicts on arrays of (moments, scope keys). Results of on
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from graphlib import TopologicalSorter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from meterstone.catalogue import Catalogue, Metric, Place, Term, parse_window
+from meterstone.catalogue.terms import OF_INPUTS
+from meterstone.catalogue.windows import parse_anchor
 from meterstone.facts import Vocabulary
-from meterstone.measure import intervals
+from meterstone.measure.bounds import (
+    BOOTSTRAPS,
+    Scans,
+    Subject,
+    by_unit,
+    interval,
+    interval_of,
+    scan_key,
+    unit_terms,
+)
 from meterstone.measure.compile import Compiler, Moment
 from meterstone.measure.hooks import HOOKS
-from meterstone.measure.results import Scope, ScopeKind, rfc3339
+from meterstone.measure.results import Scope, ScopeKind
 from meterstone.measure.rollups import Rollups
 from meterstone.measure.scan import ScanKey, ScanResult, grain_of, run_scan, spread
 from meterstone.measure.verdict import Judged, judge, missing
@@ -29,15 +42,16 @@ from meterstone.warehouse.base import Warehouse
 
 Array = NDArray[Any]
 
-RULE_KINDS = ("threshold", "milestone", "cadence", "trend")
-"""Kinds that are computed from the results of other metrics over time (see `rules`)."""
+DECIDED = ("met", "not_met", "inconclusive")
+"""Verdicts that rest on enough evidence."""
 
 
 @dataclass(slots=True)
 class Column:
     """One metric for one kind of scope: arrays of shape (moments, keys).
 
-    ``verdicts`` has one array a place, in the order of ``metric.places``.
+    ``verdicts`` has one array a place, in the order of ``metric.places``; ``rows`` says how many
+    rows each term read.
     """
 
     metric: Metric
@@ -53,6 +67,7 @@ class Column:
     terms: Mapping[str, Array] = field(default_factory=dict)
     shown: Mapping[str, Array] = field(default_factory=dict)
     failed_gates: Mapping[str, Array] = field(default_factory=dict)
+    rows: Mapping[str, Array] = field(default_factory=dict)
 
     def places(self, key: str) -> list[int]:
         """Indexes of the places that set a target at this scope key."""
@@ -105,28 +120,86 @@ class Evaluator:
         self._known_at = known_at
         self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at, self._zone)
         self._rollups = Rollups(warehouse, vocabulary, catalogue) if known_at is None else None
+        self._bounded = with_bounds(catalogue)
 
     def evaluate(
-        self, moments: Sequence[datetime], metrics: Iterable[str] | None = None
+        self,
+        moments: Sequence[datetime],
+        metrics: Iterable[str] | None = None,
+        *,
+        all_bounds: bool = True,
     ) -> Evaluation:
         """Values and verdicts at each moment.
 
         Args:
             moments: UTC moments to measure at.
             metrics: ids to evaluate (with their inputs); None for all that need no history.
+            all_bounds: also draw the intervals that no verdict asks for.
         """
         if self._rollups:
             self._rollups.refresh()
-        chosen = self._chosen(metrics)
-        scans = self._scan(chosen, moments)
+        return self._evaluated(self._chosen(metrics), moments, all_bounds=all_bounds)
+
+    def terms(self, metric: Metric, moments: Sequence[datetime]) -> dict[ScopeKind, Column]:
+        """The terms of a metric that looks back (a rule, a trend of its own value) at each moment,
+        by kind of scope."""
+        if self._rollups:
+            self._rollups.refresh()
+        chosen = [*self._chosen(metric.raw.inputs), metric]
+        evaluation = self._evaluated(chosen, moments, all_bounds=False)
+        return {scope: evaluation.columns[metric.id, scope] for scope in metric.scopes}
+
+    def anchor(self, words: str) -> tuple[datetime, datetime] | None:
+        """When a claim was attested first, as known, and the end of the month after it that the
+        words name (``month 12 after programme_start``); None for no such claim."""
+        anchor = parse_anchor(words)
+        claim = anchor.claim.replace("'", "''")
+        row = self._warehouse.query(
+            f"SELECT min(attested_at) AS at FROM {self._compiler.fact('attestation')} "
+            f"WHERE claim_key = '{claim}'"
+        ).to_pylist()[0]
+        if row["at"] is None:
+            return None
+        since = row["at"].replace(tzinfo=UTC)
+        return since, anchor.ends(since, self._zone)
+
+    def _evaluated(
+        self, chosen: Sequence[Metric], moments: Sequence[datetime], *, all_bounds: bool
+    ) -> Evaluation:
+        anchored = {metric.id for metric in chosen if metric.raw.measured_at}
+        bounded = [m for m in chosen if all_bounds or m.id in self._bounded]
+        here = [metric for metric in chosen if metric.id not in anchored]
+        scans = self._scan(here, [m for m in bounded if m.id not in anchored], moments)
         evaluation = Evaluation(list(moments), self._known_at, {}, {})
+        names = {metric.id for metric in bounded}
         for metric in chosen:
+            if metric.id in anchored:
+                self._add_anchored(evaluation, metric, all_bounds=all_bounds)
+                continue
             window = parse_window(metric.raw.window)
             evaluation.windows[metric.id] = [window.bounds(at, self._zone) for at in moments]
             for scope in metric.scopes:
-                column = _Cell(metric, scope, moments, scans, evaluation, self._zone).column()
-                evaluation.columns[metric.id, scope] = column
+                cell = _Cell(
+                    metric, scope, moments, scans, evaluation, self._zone, metric.id in names
+                )
+                evaluation.columns[metric.id, scope] = cell.column()
         return evaluation
+
+    def _add_anchored(self, evaluation: Evaluation, metric: Metric, *, all_bounds: bool) -> None:
+        """A metric that is measured at a moment of its own, from which on it stays as it is."""
+        found = self.anchor(metric.raw.measured_at or "")
+        since, end = found or (None, None)
+        plain = replace(metric, raw=msgspec.structs.replace(metric.raw, measured_at=None))
+        at = end or evaluation.moments[-1]
+        inner = self._evaluated(
+            [*self._chosen(metric.raw.inputs), plain], [at], all_bounds=all_bounds
+        )
+        reached = [end is not None and end <= moment for moment in evaluation.moments]
+        begun = [since is not None and since <= moment for moment in evaluation.moments]
+        evaluation.windows[metric.id] = inner.windows[metric.id] * len(reached)
+        for scope in metric.scopes:
+            column = inner.columns[metric.id, scope]
+            evaluation.columns[metric.id, scope] = _held(column, metric, reached, begun)
 
     def cached_days(
         self, days: Sequence[date]
@@ -152,20 +225,26 @@ class Evaluator:
             metric = self._catalogue.metrics[id_]
             for name in metric.raw.inputs:
                 take(name)
-            if metric.raw.kind not in RULE_KINDS:
+            if not metric.looks_back:
                 found[id_] = metric
 
         for id_ in metrics if metrics is not None else self._catalogue.metrics:
             take(id_)
         return list(found.values())
 
-    def _scan(self, chosen: Sequence[Metric], moments: Sequence[datetime]) -> Scans:
+    def _scan(
+        self, chosen: Sequence[Metric], bounded: Sequence[Metric], moments: Sequence[datetime]
+    ) -> Scans:
         scans = Scans()
         wanted: dict[ScanKey, dict[str, Term]] = {}
         for metric in chosen:
             for term in metric.terms.values():
                 for scope in metric.scopes:
-                    key = ScanKey(term.relation, term.window, term.shift, scope)
+                    wanted.setdefault(scan_key(term, scope), {})[scans.alias(term)] = term
+        for metric in bounded:
+            for term in unit_terms(metric).values():
+                for scope in metric.scopes:
+                    key = scan_key(term, scope, metric.raw.resample_by)
                     wanted.setdefault(key, {})[scans.alias(term)] = term
         for key, terms in wanted.items():
             scans.results[key] = self._run(key, terms, moments)
@@ -175,6 +254,8 @@ class Evaluator:
         self, key: ScanKey, terms: Mapping[str, Term], moments: Sequence[datetime]
     ) -> ScanResult | None:
         relation = self._catalogue.relations[key.relation]
+        if "/" in key.scope:
+            relation = by_unit(relation, key.scope)
         bounds = self._moments(key, moments)
         level = grain_of(bounds) if self._rollups else None
         if self._rollups and level == "day":
@@ -193,25 +274,6 @@ class Evaluator:
         return found
 
 
-@dataclass(slots=True)
-class Scans:
-    """Results of all scans; equal terms of several metrics share one alias."""
-
-    results: dict[ScanKey, ScanResult | None] = field(default_factory=dict)
-    _aliases: dict[tuple[Any, ...], str] = field(default_factory=dict)
-
-    def alias(self, term: Term) -> str:
-        """Name of a term in its scan."""
-        same = (
-            term.agg,
-            term.quantile_of,
-            term.q if term.quantile_of else None,
-            term.weight,
-            term.where,
-        )
-        return self._aliases.setdefault(same, f"t{len(self._aliases)}")
-
-
 class _Cell:
     """Computes one metric for one kind of scope."""
 
@@ -223,19 +285,21 @@ class _Cell:
         scans: Scans,
         evaluation: Evaluation,
         zone: ZoneInfo,
+        wants_bounds: bool,
     ) -> None:
         self._metric = metric
         self._scope = scope
         self._moments = moments
         self._scans = scans
         self._evaluation = evaluation
-        self._zone = zone
+        self._wants_bounds = wants_bounds
         self._sources = {
-            name: scans.results.get(ScanKey(term.relation, term.window, term.shift, scope))
-            for name, term in metric.terms.items()
+            name: scans.results.get(scan_key(term, scope)) for name, term in metric.terms.items()
         }
         self._keys = self._all_keys()
         self._terms = self._term_arrays()
+        self._subject = Subject(metric, scope, moments, self._keys, self._terms, scans, zone)
+        self._add_estimates()
 
     def column(self) -> Column:
         """Value, interval, sample and verdicts."""
@@ -276,6 +340,11 @@ class _Cell:
             terms=self._terms,
             shown={name: np.asarray(f(self._terms)) for name, f in metric.shown.items()},
             failed_gates=gates,
+            rows={
+                name: self._spread(source.rows, source.keys, 0.0)
+                for name, source in self._sources.items()
+                if source
+            },
         )
 
     @property
@@ -306,13 +375,28 @@ class _Cell:
                         source.terms[alias + suffix], source.keys, _fill(term, suffix)
                     )
         for name in self._metric.raw.inputs:
-            column = self._evaluation.columns.get((name, self._scope))
-            arrays[name] = (
-                self._spread(column.value, column.keys, np.nan)
-                if column
-                else np.full(self._shape, np.nan)
-            )
+            arrays |= self._input_arrays(name)
         return arrays
+
+    def _input_arrays(self, name: str) -> dict[str, Array]:
+        """An input and what it gives beside its value."""
+        column = self._evaluation.columns.get((name, self._scope))
+        if column is None:
+            missing_ = [name, *(f"{name}_{part}" for part in OF_INPUTS)]
+            return {key: np.full(self._shape, np.nan) for key in missing_}
+        verdict = column.verdicts[0]
+        given: dict[str, tuple[Array, float]] = {
+            "": (column.value, np.nan),
+            "_lower": (column.lower, np.nan),
+            "_upper": (column.upper, np.nan),
+            "_n": (column.sample, 0.0),
+            "_decided": (np.isin(verdict.astype(str), DECIDED).astype(float), 0.0),
+            "_met": ((verdict.astype(str) == "met").astype(float), 0.0),
+        }
+        return {
+            name + part: self._spread(array, column.keys, fill)
+            for part, (array, fill) in given.items()
+        }
 
     def _spread(self, array: Array, keys: list[str], fill: float) -> Array:
         return spread(array, keys, self._keys, fill, len(self._moments))
@@ -374,120 +458,83 @@ class _Cell:
         return np.broadcast_to(np.nan_to_num(sample, nan=0.0), self._shape).copy()
 
     def _interval(self, value: Array) -> tuple[Array, Array]:
-        method = _METHODS.get(self._metric.raw.uncertainty)
-        none = np.full(self._shape, np.nan)
-        if method is None or value.dtype == object:
-            return none, none.copy()
-        return method(self, value)
-
-    def _share(self) -> tuple[Array, Array]:
-        numerator, denominator = self._metric.numerator, self._metric.denominator
-        if numerator is None or denominator is None:
-            nan = np.full(self._shape, np.nan)
-            return nan, nan
-        return (
-            np.broadcast_to(numerator(self._terms), self._shape).astype(float),
-            np.broadcast_to(denominator(self._terms), self._shape).astype(float),
-        )
-
-    def wilson(self, _value: Array) -> tuple[Array, Array]:
-        """Bounds of a share, in the unit of the metric."""
-        lower, upper = intervals.wilson(*self._share())
-        scale = 100.0 if self._metric.raw.unit.startswith("%") else 1.0
-        return lower * scale, upper * scale
-
-    def order_statistic(self, _value: Array) -> tuple[Array, Array]:
-        """Bounds of a quantile term, from its histogram."""
-        for name, term in self._metric.terms.items():
-            if term.quantile_of and f"{name}_lower" in self._terms:
-                return self._terms[f"{name}_lower"], self._terms[f"{name}_upper"]
-        return np.full(self._shape, np.nan), np.full(self._shape, np.nan)
-
-    def poisson(self, value: Array) -> tuple[Array, Array]:
-        """Bounds of a count."""
-        return intervals.exact_poisson(value)
-
-    def log_ratio(self, _value: Array) -> tuple[Array, Array]:
-        """Bounds of the growth of a count."""
-        return intervals.log_ratio(*self._share())
-
-    def rows_bootstrap(self, _value: Array) -> tuple[Array, Array]:
-        """Bounds of a mean, resampling its rows."""
-        lists = self._terms.get("_resample")
-        if lists is None or lists.dtype != object:
+        if self._metric.estimates:
+            first = next(iter(self._metric.estimates))
+            return self._terms[f"{first}_lower"], self._terms[f"{first}_upper"]
+        if not self._wants_bounds and self._metric.raw.uncertainty in BOOTSTRAPS:
             return np.full(self._shape, np.nan), np.full(self._shape, np.nan)
-        return self._resampled(
-            lambda m, k, seed: (
-                intervals.bootstrap_mean(_sorted(lists[m, k]), seed) if lists[m, k] else None
-            )
-        )
+        return interval(self._subject, value)
 
-    def block_bootstrap(self, _value: Array) -> tuple[Array, Array]:
-        """Bounds of a ratio, resampling whole days."""
-        blocks = self._blocks()
-        numerator, denominator = self._metric.numerator, self._metric.denominator
-        if blocks is None or numerator is None or denominator is None:
-            return np.full(self._shape, np.nan), np.full(self._shape, np.nan)
-        arrays, spans, keys = blocks
-        tops, bottoms = numerator(arrays), denominator(arrays)
-        scale = 100.0 if self._metric.raw.unit.startswith("%") else 1.0
+    def _add_estimates(self) -> None:
+        """The estimates of a state or trend become terms, with their bounds."""
+        for name, formula in self._metric.estimates.items():
+            value = self._subject.filled(formula(self._terms))
+            lower, upper = interval_of(self._subject, formula, value)
+            self._terms |= {name: value, f"{name}_lower": lower, f"{name}_upper": upper}
 
-        def one(m: int, k: int, seed: int) -> tuple[float, float] | None:
-            if self._keys[k] not in keys:
-                return None
-            column = keys.index(self._keys[k])
-            top, bottom = tops[spans[m], column], bottoms[spans[m], column]
-            filled = bottom > 0
-            low, high = intervals.bootstrap_ratio(top[filled], bottom[filled], seed)
-            return scale * low, scale * high
 
-        return self._resampled(one)
-
-    def _blocks(self) -> tuple[dict[str, Array], list[slice], list[str]] | None:
-        """The terms by day, where all of the ratio's terms come from one scan."""
-        names = [
+def with_bounds(catalogue: Catalogue) -> frozenset[str]:
+    """Ids of metrics whose interval a verdict rests on: their own, or that of a metric which reads
+    it (``x_lower``, or draws it in a bootstrap)."""
+    found = {m.id for m in catalogue.metrics.values() if _is_judged_by_bounds(m)}
+    for metric in _consumers_first(catalogue):
+        reads_by_name = {
             name
-            for formula in (self._metric.numerator, self._metric.denominator)
-            if formula
-            for name in formula.names
-        ]
-        sources = {id(self._sources.get(name)): self._sources.get(name) for name in names}
-        source = next(iter(sources.values()), None)
-        if len(sources) != 1 or source is None or not source.blocks:
-            return None
-        arrays = {
-            name: source.blocks[self._scans.alias(self._metric.terms[name])] for name in names
+            for name in metric.raw.inputs
+            if {f"{name}_lower", f"{name}_upper"} & metric.formula_names()
         }
-        return arrays, source.spans, source.keys
-
-    def _resampled(self, one: Any) -> tuple[Array, Array]:
-        lower, upper = np.full(self._shape, np.nan), np.full(self._shape, np.nan)
-        window = parse_window(self._metric.raw.window)
-        for m, at in enumerate(self._moments):
-            end = window.bounds(at, self._zone)[1]
-            seed = intervals.seed_of(self._metric.ref, rfc3339(end.astimezone(UTC)))
-            for k in range(len(self._keys)):
-                bounds = one(m, k, seed)
-                if bounds is not None:
-                    lower[m, k], upper[m, k] = bounds
-        return lower, upper
+        found |= reads_by_name
+        if metric.id in found and metric.raw.uncertainty in BOOTSTRAPS:
+            found |= set(metric.raw.inputs)
+    return frozenset(found)
 
 
-_METHODS = {
-    "wilson": _Cell.wilson,
-    "histogram_order_statistic": _Cell.order_statistic,
-    "exact_poisson": _Cell.poisson,
-    "log_ratio": _Cell.log_ratio,
-    "bootstrap": _Cell.rows_bootstrap,
-    "cluster_bootstrap": _Cell.rows_bootstrap,
-    "block_bootstrap": _Cell.block_bootstrap,
-    "prediction_interval": _Cell.order_statistic,
-}
+def _consumers_first(catalogue: Catalogue) -> list[Metric]:
+    """Metrics with their inputs after them."""
+    order = TopologicalSorter({m.id: m.raw.inputs for m in catalogue.metrics.values()})
+    return [catalogue.metrics[id_] for id_ in reversed(list(order.static_order()))]
 
 
-def _sorted(values: Any) -> Array:
-    """Rows in one order, so that the engine's order of rows changes no interval."""
-    return np.sort(np.array([value for value in values if value is not None], dtype=float))
+def _is_judged_by_bounds(metric: Metric) -> bool:
+    ranges = ("within", "within_interval")
+    return (
+        metric.raw.verdict_on == "bound"
+        or bool(metric.estimates)
+        or any(place.target.cmp in ranges for place in metric.places)
+    )
+
+
+def _held(column: Column, metric: Metric, reached: Sequence[bool], begun: Sequence[bool]) -> Column:
+    """One moment's column for many: nothing before it was reached."""
+    there = np.array(reached)[:, None]
+    started = np.array(begun)[:, None]
+
+    def held(array: Array, nothing: Any) -> Array:
+        return np.where(there, np.broadcast_to(array, (1, len(column.keys))), nothing)
+
+    before = np.where(started, "insufficient_data", "no_data").astype(object)
+    is_word = column.value.dtype == object
+    return replace(
+        column,
+        metric=metric,
+        value=held(column.value, None if is_word else np.nan),
+        lower=held(column.lower, np.nan),
+        upper=held(column.upper, np.nan),
+        sample=held(column.sample, 0.0),
+        newest=held(column.newest, np.nan),
+        evidence=held(column.evidence, -1.0),
+        verdicts=[held(verdict, before) for verdict in column.verdicts],
+        terms={
+            name: held(array, None if array.dtype == object else np.nan)
+            for name, array in column.terms.items()
+        },
+        shown={
+            name: held(array, None if array.dtype == object else np.nan)
+            for name, array in column.shown.items()
+        },
+        failed_gates={name: held(array, False) for name, array in column.failed_gates.items()},
+        rows={name: held(array, 0.0) for name, array in column.rows.items()},
+    )
 
 
 def _fill(term: Term, suffix: str) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from meterstone.catalogue import Catalogue, Metric, Place
 from meterstone.facts import Vocabulary
 from meterstone.measure.compile import Compiler, literal
-from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator
+from meterstone.measure.evaluate import Column, Evaluation, Evaluator
 from meterstone.measure.results import Scope
 from meterstone.warehouse.base import Warehouse
 
@@ -106,9 +106,7 @@ class History:
     def take(self, evaluation: Evaluation) -> None:
         """Keep what an evaluation of the whole catalogue says of the days that its moments end, so
         that they need not be evaluated again."""
-        judged = [
-            ref for ref, (m, _) in self._catalogue.by_ref().items() if m.raw.kind not in RULE_KINDS
-        ]
+        judged = [ref for ref, (m, _) in self._catalogue.by_ref().items() if not m.looks_back]
         ends = {at: last_closed_day(at, self._zone) for at in evaluation.moments}
         self._keep(
             {
@@ -122,7 +120,7 @@ class History:
         """Results of refs on each day; rule kinds (thresholds, cadences …) have none and are left
         out."""
         by_ref = self._catalogue.by_ref()
-        wanted = [ref for ref in refs if by_ref[ref][0].raw.kind not in RULE_KINDS]
+        wanted = [ref for ref in refs if not by_ref[ref][0].looks_back]
         found: Days = {day: {} for day in days}
         self._add_published(found, set(wanted))
         open_days = [day for day in days if len(found[day]) < len(wanted)]

@@ -1,5 +1,5 @@
-"""Functions for kinds that need more than a formula: forecast and finance. Each is named in the
-catalogue (``hook: finance.roi``) and works on the arrays of the metric's terms."""
+"""Functions for kinds that need more than a formula: forecast, finance, a regression. Each is named
+in the catalogue (``hook: finance.roi``) and works on the arrays of the metric's terms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from meterstone.measure.intervals import Z95
 
 Terms = Mapping[str, NDArray[Any]]
 
@@ -45,9 +47,52 @@ def forecast_point(terms: Terms) -> NDArray[Any]:
     return np.asarray(terms["point"], dtype=float)
 
 
+def poisson_slope(terms: Terms) -> NDArray[Any]:
+    """Growth in % a month, 100 × (exp(b) − 1), of monthly counts.
+
+    b is the slope of a Poisson log-linear regression over the terms ``month_1`` (the oldest),
+    ``month_2`` …; NaN without any count.
+    """
+    slope, _ = _poisson_fit(terms)
+    return np.asarray(100 * np.expm1(slope))
+
+
+def poisson_slope_bounds(terms: Terms) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The 95 % interval of `poisson_slope`, by the Fisher information of b."""
+    slope, error = _poisson_fit(terms)
+    return 100 * np.expm1(slope - Z95 * error), 100 * np.expm1(slope + Z95 * error)
+
+
+def _poisson_fit(terms: Terms) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Slope and its standard error, by Newton's method on the slope alone: given it, the level that
+    makes the expected total the observed one is known."""
+    names = sorted((n for n in terms if n.startswith("month_")), key=lambda n: int(n[6:]))
+    counts = np.stack([np.asarray(terms[name], dtype=float) for name in names], axis=-1)
+    steps = np.arange(len(names)) - (len(names) - 1) / 2
+    total = counts.sum(axis=-1)
+    slope = np.zeros_like(total)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for _ in range(50):
+            weights = np.exp(np.clip(slope[..., None] * steps, -50, 50))
+            shares = weights / weights.sum(axis=-1, keepdims=True)
+            middle = (shares * steps).sum(axis=-1)
+            spread = (shares * steps**2).sum(axis=-1) - middle**2
+            slope = slope + ((counts * steps).sum(axis=-1) / total - middle) / spread
+            slope = np.clip(slope, -20, 20)
+        error = 1 / np.sqrt(total * spread)
+    known = total > 0
+    return np.where(known, slope, np.nan), np.where(known, error, np.nan)
+
+
 HOOKS: Mapping[str, Callable[[Terms], NDArray[Any]]] = {
     "finance.roi": roi,
     "finance.payback_months": payback_months,
     "forecast.growth": forecast_growth,
     "forecast.point": forecast_point,
+    "growth.poisson_slope": poisson_slope,
 }
+
+HOOK_BOUNDS: Mapping[str, Callable[[Terms], tuple[NDArray[Any], NDArray[Any]]]] = {
+    "growth.poisson_slope": poisson_slope_bounds,
+}
+"""The 95 % interval of a hook that has one of its own; others follow their `uncertainty`."""

@@ -7,6 +7,7 @@ lower and upper bound in the unit of the estimate; NaN where the method gives no
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -53,12 +54,16 @@ def exact_poisson(count: Array) -> Bounds:
     return lower, np.asarray(stats.chi2.ppf(0.975, 2 * (count + 1)) / 2, dtype=np.float64)
 
 
-def log_ratio(current: Array, base: Array) -> Bounds:
-    """Interval of the growth in % of one count over another, by the delta method on the logarithm:
-    the variance of log(a/b) of two Poisson counts is 1/a + 1/b."""
+def log_ratio(current: Array, base: Array, variance: Array | None = None) -> Bounds:
+    """Interval of the growth in % of one quantity over another, by the delta method on the
+    logarithm of their ratio.
+
+    Args:
+        variance: of that logarithm; None for two Poisson counts, where it is 1/a + 1/b.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = current / base
-        spread = np.exp(Z95 * np.sqrt(1 / current + 1 / base))
+        spread = np.exp(Z95 * np.sqrt(1 / current + 1 / base if variance is None else variance))
         lower, upper = 100 * (ratio / spread - 1), 100 * (ratio * spread - 1)
     bad = ~((current > 0) & (base > 0))
     return np.where(bad, np.nan, lower), np.where(bad, np.nan, upper)
@@ -82,13 +87,13 @@ def seed_of(ref: str, period_end: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)
 def _resample_counts(seed: int, size: int) -> NDArray[Any]:
     """How often each of ``size`` units is drawn in each resample, shape (RESAMPLES, size)."""
     draws = np.random.default_rng(seed).integers(0, size, (RESAMPLES, size))
-    counts = np.zeros((RESAMPLES, size), dtype=np.float64)
-    np.add.at(counts, (np.arange(RESAMPLES)[:, None], draws), 1.0)
-    return counts
+    draws += np.arange(RESAMPLES)[:, None] * size
+    counts = np.bincount(draws.ravel(), minlength=RESAMPLES * size)
+    return counts.reshape(RESAMPLES, size).astype(np.float64)
 
 
 def bootstrap_ratio(numerator: Array, denominator: Array, seed: int) -> tuple[float, float]:
@@ -109,7 +114,7 @@ def bootstrap_ratio(numerator: Array, denominator: Array, seed: int) -> tuple[fl
     with np.errstate(divide="ignore", invalid="ignore"):
         replicates = (counts @ numerator) / (counts @ denominator)
         left_out = (numerator.sum() - numerator) / (denominator.sum() - denominator)
-    return _bca(replicates, left_out, float(numerator.sum() / denominator.sum()))
+    return bca(replicates, [left_out], float(numerator.sum() / denominator.sum()))
 
 
 def bootstrap_mean(values: Array, seed: int) -> tuple[float, float]:
@@ -117,14 +122,22 @@ def bootstrap_mean(values: Array, seed: int) -> tuple[float, float]:
     return bootstrap_ratio(values, np.ones_like(values), seed)
 
 
-def _bca(replicates: Array, left_out: Array, estimate: float) -> tuple[float, float]:
+def bca(replicates: Array, left_out: Sequence[Array], estimate: float) -> tuple[float, float]:
+    """Bias-corrected and accelerated 95 % interval.
+
+    Args:
+        replicates: the value in each resample.
+        left_out: per stratum, the value without each of its units in turn.
+        estimate: the value of all units.
+
+    Source: B. Efron (1987), Better bootstrap confidence intervals, J. Am. Stat. Assoc. 82.
+    """
     replicates = replicates[np.isfinite(replicates)]
     if len(replicates) == 0 or np.ptp(replicates) == 0:
         return estimate, estimate
     below = np.mean(replicates < estimate) + np.mean(replicates == estimate) / 2
     bias = stats.norm.ppf(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
-    left_out = left_out[np.isfinite(left_out)]
-    centred = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+    centred = np.concatenate([_centred(values) for values in left_out] or [np.zeros(1)])
     spread = float(np.sum(centred**2)) ** 1.5
     acceleration = float(np.sum(centred**3)) / (6 * spread) if spread > 0 else 0.0
     edges = []
@@ -132,6 +145,11 @@ def _bca(replicates: Array, left_out: Array, estimate: float) -> tuple[float, fl
         shifted = bias + (bias + z) / (1 - acceleration * (bias + z))
         edges.append(float(np.quantile(replicates, stats.norm.cdf(shifted))))
     return edges[0], edges[1]
+
+
+def _centred(left_out: Array) -> Array:
+    known = left_out[np.isfinite(left_out)]
+    return np.asarray(known.mean() - known if len(known) else np.zeros(1))
 
 
 def mann_kendall(series: Array) -> tuple[float, float, tuple[float, float]]:

@@ -27,7 +27,6 @@ from meterstone.catalogue.units import factor
 from meterstone.catalogue.windows import parse_duration
 from meterstone.errors import InputError
 from meterstone.measure.compile import literal
-from meterstone.measure.evaluate import RULE_KINDS
 from meterstone.measure.gates import UNJUDGED
 from meterstone.measure.history import DayResult, History, day_end, last_closed_day
 from meterstone.measure.intervals import mann_kendall
@@ -330,7 +329,7 @@ class Rules:
         metric = self._catalogue.metrics[rule["metric"]]
         for kind, key in rule.get("at", {}).items():
             scope = Scope(kind, key)
-        if metric.raw.kind in RULE_KINDS:
+        if metric.looks_back:
             found = [
                 Rules(self._catalogue, self._history, at, inside).evaluate(metric, scope)
                 for at in moments

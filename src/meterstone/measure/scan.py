@@ -375,12 +375,15 @@ class _Reader:
 
     @property
     def _key(self) -> str:
-        return f'r."{self._rule.key}"' if self._rule.key else "'*'"
+        key = f'r."{self._rule.key}"' if self._rule.key else "'*'"
+        unit = self._rule.unit
+        return f'concat({key}, chr(31), r."{unit}")' if unit else key
 
     @property
     def _and_scope(self) -> str:
         where = f" AND ({self._rule.where})" if self._rule.where else ""
-        return where + (f' AND r."{self._rule.key}" IS NOT NULL' if self._rule.key else "")
+        columns = [column for column in (self._rule.key, self._rule.unit) if column]
+        return where + "".join(f' AND r."{column}" IS NOT NULL' for column in columns)
 
     def _aggregates(self, terms: Mapping[str, Term]) -> str:
         parts = []
@@ -473,9 +476,10 @@ def spread(array: Array, keys: list[str], wanted: list[str], fill: float, height
         return array
     kind = object if array.dtype == object else float
     moved: Array = np.full((height, len(wanted)), None if kind is object else fill, dtype=kind)
+    places = {key: place for place, key in enumerate(wanted)}
     for column, key in enumerate(keys):
-        if key in wanted:
-            moved[:, wanted.index(key)] = array[:, column]
+        if key in places:
+            moved[:, places[key]] = array[:, column]
     return moved
 
 
@@ -533,7 +537,8 @@ def _keys(table: pa.Table) -> tuple[list[str], Array]:
         encoded = encoded.combine_chunks()
     words = [str(word) for word in encoded.dictionary.to_pylist()]
     order = sorted(words)
-    position = np.array([order.index(word) for word in words], dtype=np.int64)
+    places = {word: place for place, word in enumerate(order)}
+    position = np.array([places[word] for word in words], dtype=np.int64)
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return order, position[codes] if words else np.zeros(0, dtype=np.int64)
 

@@ -13,7 +13,7 @@ from meterstone.catalogue import Catalogue, Metric, Place, Target, parse_window
 from meterstone.errors import InputError, suggest
 from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
 from meterstone.measure.compile import literal
-from meterstone.measure.evaluate import RULE_KINDS, Column, Evaluation, Evaluator, is_at
+from meterstone.measure.evaluate import Column, Evaluation, Evaluator, is_at
 from meterstone.measure.gates import (
     LEAST_DAYS,
     MaintenanceWindow,
@@ -106,7 +106,7 @@ class Measuring:
         self, metric: Metric, scope: Scope
     ) -> tuple[MetricResult, dict[str, float | str | None]]:
         """One metric at one scope, with the terms behind it."""
-        if metric.raw.kind in RULE_KINDS:
+        if metric.looks_back:
             rules = Rules(self._subject.catalogue, self._history, self._at)
             results = [r for r in self._rule_results(metric, rules) if r.scope == scope]
             if not results:
@@ -159,7 +159,7 @@ class Measuring:
         for metric in self._subject.catalogue.metrics.values():
             if only is not None and metric.id not in only:
                 continue
-            if metric.raw.kind in RULE_KINDS:
+            if metric.looks_back:
                 if rules:
                     yield from self._rule_results(metric, judge)
                 continue
