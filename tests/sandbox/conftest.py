@@ -41,7 +41,8 @@ class Network:
     def results(self) -> list[MetricResult]:
         """All results at the end, measured once."""
         if "end" not in self._results:
-            self._results["end"] = list(Measuring(self.home.subject, self.at).measurement().metrics)
+            measuring = Measuring(self.home.subject, self.at, None)
+            self._results["end"] = list(measuring.measurement().metrics)
         return self._results["end"]
 
 
