@@ -235,18 +235,17 @@ def _checks_that_never_count(world: World, facts: Facts) -> None:
 def _true_compliance(world: World, truth: Truth, checks: list[_Check]) -> float:
     newest: dict[tuple[str, str], _Check] = {}
     for check in checks:
-        key = (check.connection.id, check.control)
-        if world.end - DAY <= check.at < world.end and (
-            key not in newest or newest[key].at < check.at
-        ):
-            newest[key] = check
+        name = (check.connection.id, check.control)
+        before = newest.get(name)
+        if world.end - DAY <= check.at < world.end and not (before and before.at >= check.at):
+            newest[name] = check
     passed: dict[str, list[bool]] = {}
     for connection in world.live_connections(world.end):
         for control in CONTROLS:
-            check = newest.get((connection.id, control))
-            if check and check.result == "not_applicable" and check.reason:
+            last = newest.get((connection.id, control))
+            if last and last.result == "not_applicable" and last.reason:
                 continue
-            good = check is not None and check.result == "passed"
+            good = last is not None and last.result == "passed"
             for key in ("*", connection.integration.key):
                 passed.setdefault(key, []).append(good)
     for key, results in passed.items():
@@ -264,10 +263,11 @@ def _incidents(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> int:
     review(world, facts, "incident_security", last=knobs.reviewed)
     opens = _month_before(world.end)
     minute = timedelta(minutes=1)
-    confirmed: list[tuple[datetime, datetime | None, bool | None, str]] = [
+    counted: list[tuple[datetime, datetime | None, bool | None, str]] = [
         (opens - 10 * minute, opens + 20 * minute, True, "square"),  # counts by its detection
         (opens + 9 * DAY, opens + 9 * DAY + HOUR, None, "quickbooks"),  # not judged yet
-    ][: knobs.incidents]
+    ]
+    confirmed = counted[: knobs.incidents]
     beside: list[tuple[datetime, datetime | None, bool | None, str]] = [
         (world.end - 130 * DAY, world.end - 130 * DAY + HOUR, True, "square"),
         (opens + 5 * DAY, opens + 5 * DAY + HOUR, False, "square"),  # refuted
