@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -164,6 +164,8 @@ class System:
                 continue
             metric, place = judged[ref]
             result, verdict = at_ref.get(ref, (None, None))
+            if result and verdict and verdict.own:
+                result = replace(result, value=verdict.own[0], interval=None)
             inner[leaf] = _measured(
                 metric, place, result, verdict.verdict if verdict else "no_data", at
             )

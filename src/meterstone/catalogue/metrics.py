@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from meterstone.catalogue import checks
 from meterstone.catalogue.formula import Formula, parse_formula
 from meterstone.catalogue.model import (
+    RULE_KINDS,
     FactShape,
     GateCondition,
     Metric,
@@ -105,7 +107,11 @@ class MetricResolver:
         checks.check_target(raw.target, checks.Judging.of(metric), at / "target")
         checks.check_at(metric, raw.at, at / "at")
         least = metric.min_sample if raw.min_sample is None else raw.min_sample
-        return _place(raw, least)
+        return replace(
+            _place(raw, least),
+            value=_formula_of(metric, raw.value, at / "value"),
+            sample=_formula_of(metric, raw.sample, at / "sample"),
+        )
 
 
 class _Builder:
@@ -292,6 +298,16 @@ class _Builder:
 def _place(raw: RawMetric | RawPlace, min_sample: int) -> Place:
     at = {str(kind): key for kind, key in raw.at.items()}
     return Place(raw.ref, raw.literal, raw.target, at, min_sample, raw.note)
+
+
+def _formula_of(metric: RawMetric, text: str | None, at: Position) -> Formula | None:
+    """A formula that a place writes over the terms of its metric."""
+    if text is None:
+        return None
+    if metric.kind in ("state", *RULE_KINDS):
+        raise at.error(f"a {metric.kind} has one value at all places", "define a metric of its own")
+    with at.reading_text():
+        return parse_formula(text, names_of(metric))
 
 
 def _check_id(id_: str, at: Position) -> None:

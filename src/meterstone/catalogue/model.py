@@ -262,7 +262,9 @@ def looks_back(raw: RawMetric) -> bool:
 
 
 class RawPlace(_Raw, frozen=True, kw_only=True):
-    """Another place of the framework that sets a target for a metric defined elsewhere."""
+    """Another place of the framework that sets a target for a metric defined elsewhere; ``value`` and
+    ``sample`` are formulas over the terms of that metric, where the place asks for another period.
+    """
 
     ref: str
     literal: str | None = None
@@ -270,6 +272,8 @@ class RawPlace(_Raw, frozen=True, kw_only=True):
     target: Target
     at: dict[ScopeKind, str] = {}
     min_sample: Count | None = None
+    value: str | None = None
+    sample: str | None = None
     note: str | None = None
 
 
@@ -386,7 +390,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A ref of the framework with its own target; a metric's defining ref is its first place."""
+    """A ref of the framework with its own target; a metric's defining ref is its first place.
+
+    ``value`` and ``sample``: what is judged here, where it is not the metric's own.
+    """
 
     ref: str
     literal: str | None
@@ -394,6 +401,8 @@ class Place:
     at: Mapping[str, str]
     min_sample: int
     note: str | None
+    value: Formula | None = None
+    sample: Formula | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Column:
     """One metric for one kind of scope: arrays of shape (moments, keys).
 
     ``verdicts`` has one array a place, in the order of ``metric.places``; ``rows`` says how many
-    rows each term read.
+    rows each term read; ``own_values`` are those of places that have one, by the index of the place.
     """
 
     metric: Metric
@@ -68,6 +68,7 @@ class Column:
     shown: Mapping[str, Array] = field(default_factory=dict)
     failed_gates: Mapping[str, Array] = field(default_factory=dict)
     rows: Mapping[str, Array] = field(default_factory=dict)
+    own_values: Mapping[int, Array] = field(default_factory=dict)
 
     def places(self, key: str) -> list[int]:
         """Indexes of the places that set a target at this scope key."""
@@ -320,6 +321,7 @@ class _Cell:
             censored=self._truth(metric.censored),
             doubted=~self._truth(metric.met_only_if) if metric.met_only_if else None,
         )
+        at_place = [(place, self._judged_at(place, judged)) for place in metric.places]
         void = missing(metric, judged)
         if value.dtype == object:
             value = value.copy()
@@ -336,7 +338,8 @@ class _Cell:
             sample=judged.sample,
             newest=self._combined("newest", np.nan, np.fmax),
             evidence=self._combined("evidence", -1.0, np.fmax),
-            verdicts=[judge(metric, place, judged) for place in metric.places],
+            verdicts=[judge(metric, place, at) for place, at in at_place],
+            own_values={n: at.value for n, (place, at) in enumerate(at_place) if place.value},
             terms=self._terms,
             shown={name: np.asarray(f(self._terms)) for name, f in metric.shown.items()},
             failed_gates=gates,
@@ -346,6 +349,17 @@ class _Cell:
                 if source
             },
         )
+
+    def _judged_at(self, place: Place, judged: Judged) -> Judged:
+        """What is judged at a place: its own value where it has one, which has no interval."""
+        none = np.full(self._shape, np.nan)
+        if place.value is not None:
+            value = np.broadcast_to(np.asarray(place.value(self._terms), float), self._shape).copy()
+            judged = replace(judged, value=value, lower=none, upper=none)
+        if place.sample is not None:
+            sample = np.broadcast_to(np.asarray(place.sample(self._terms), float), self._shape)
+            judged = replace(judged, sample=np.nan_to_num(sample))
+        return judged
 
     @property
     def _shape(self) -> tuple[int, int]:

@@ -270,4 +270,6 @@ def _day_result(evaluation: Evaluation, metric: Metric, place: Place, index: int
     if scope.key not in column.keys:
         return DayResult("no_data", None, "reconstructed")
     k = column.keys.index(scope.key)
-    return DayResult(str(verdicts[k]), cell_value(column, index, scope.key), "reconstructed")
+    own = column.own_values.get(metric.places.index(place))
+    value = cell_value(column, index, scope.key) if own is None else _plain(own[index, k])
+    return DayResult(str(verdicts[k]), value, "reconstructed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +54,8 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     for result in measurement.metrics:
         for place in result.places:
-            yield _row(result, place.ref, place.verdict, measurement, report, published_at)
+            at = replace(result, value=place.own[0], interval=None) if place.own else result
+            yield _row(at, place.ref, place.verdict, measurement, report, published_at)
 
 
 def _row(

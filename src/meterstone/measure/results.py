@@ -45,11 +45,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PlaceVerdict:
-    """A place where the framework sets a target for a metric, judged there by its own target."""
+    """A place where the framework sets a target for a metric, judged there by its own target.
+
+    ``own``: the value that is judged there, where it is not the metric's.
+    """
 
     ref: str
     target: Mapping[str, Any]
     verdict: Verdict
+    own: tuple[Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ class Measuring:
                     place.ref,
                     place.target.as_dict(),
                     str(column.verdicts[i][0, k]),  # type: ignore[arg-type]
+                    (_plain(column.own_values[i][0, k]),) if i in column.own_values else None,
                 )
                 for i, place in enumerate(metric.places)
                 if is_at(place, metric, scope)
