@@ -1,5 +1,6 @@
 """What is recorded: one schema a fact, the shared vocabulary of the whole house."""
 
+from meterstone.facts.columns import batch_of_columns
 from meterstone.facts.loader import vocabulary
 from meterstone.facts.model import (
     EVIDENCE_LEVELS,
@@ -37,6 +38,7 @@ __all__ = [
     "RowRefused",
     "Vocabulary",
     "arrow_schema",
+    "batch_of_columns",
     "build_batch",
     "excerpt",
     "from_columns",

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +30,15 @@ _EVIDENCE_BY_SOURCE: Mapping[str, Evidence] = {
     "survey_tool": "reported",
     "csv": "reported",
 }
+USUAL: Mapping[str, Any] = MappingProxyType({
+    "source": "hub",
+    "revision": 0,
+    "retracted": False,
+    "environment": "production",
+    "synthetic": False,
+})  # fmt: skip
+"""What columns are that a row leaves out and nobody else sets."""
+
 _TOO_MUCH = Decimal(10) ** 16
 _ENTERED_BY_HAND = ("entered_by", "entered_role", "evidence_uri", "expires_at")
 _ARROW: Mapping[str, pa.DataType] = {
@@ -183,14 +193,7 @@ class _RowChecker:
     ) -> None:
         self._schema = schema
         self._latest = received_at + CLOCK_TOLERANCE
-        self._defaults = {
-            "source": "hub",
-            "revision": 0,
-            "retracted": False,
-            "environment": "production",
-            "synthetic": False,
-            **defaults,
-        }
+        self._defaults = {**USUAL, **defaults}
         self._columns = [
             (c, _CONVERT[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
         ]
@@ -416,14 +419,7 @@ def from_columns(
     Raises:
         ValueError: a column that the fact does not have, or a required one left out.
     """
-    usual: dict[str, Any] = {
-        "source": source,
-        "revision": 0,
-        "retracted": False,
-        "environment": "production",
-        "synthetic": False,
-        "evidence": evidence_of(schema, {"source": source}),
-    }
+    usual = {**USUAL, "source": source, "evidence": evidence_of(schema, {"source": source})}
     unknown = set(columns) - set(schema.columns)
     if unknown:
         raise ValueError(f"fact {schema.name} has no column {', '.join(sorted(unknown))}")

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from meterstone.errors import FormatError, suggest
-from meterstone.facts import FactSchema, Reject, vocabulary
-from meterstone.record.fact_rows import Row, batches, defaults_of, unknown_fact, usual_fact
+from meterstone.facts import FactSchema, Reject, batch_of_columns, vocabulary
+from meterstone.record.fact_rows import ROWS, Row, batches, defaults_of, unknown_fact, usual_fact
 from meterstone.record.lines import MIB, Piece, read_chunks, whole
 from meterstone.record.model import Format, LandedRecord, Mapped
 
@@ -37,24 +37,37 @@ def _map(record: LandedRecord) -> Iterator[Mapped]:
     if refused:
         yield refused
         return
-    yield from batches(record, _rows(file), defaults_of(record))
+    yield from _mapped(file, record)
 
 
-def _rows(file: pq.ParquetFile) -> Iterator[Row | Reject]:
-    item = 0
+def _mapped(file: pq.ParquetFile, record: LandedRecord) -> Iterator[Mapped]:
+    """Batches of whole columns where all is right with them; else of rows checked one by one."""
+    fact = None if "fact" in file.schema_arrow.names else vocabulary().get(usual_fact(record) or "")
+    defaults, item = defaults_of(record), 0
     try:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+        for batch in file.iter_batches(batch_size=ROWS):
             # Nanoseconds have no Python type; facts are kept in microseconds.
             table = pa.Table.from_batches([batch]).cast(_in_micros(batch.schema), safe=False)
-            for row in table.to_pylist():
-                item += 1
-                yield item, {name: value for name, value in row.items() if value is not None}
+            at_once = fact and batch_of_columns(
+                fact, table, item + 1, received_at=record.received_at, defaults=defaults
+            )
+            if at_once:
+                yield at_once
+            else:
+                yield from batches(record, _rows(table, item), defaults)
+            item += table.num_rows
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         yield Reject(
             item + 1,
             f"the file cannot be read from row {item + 1} on: {error}",
             "write the file again; the rows before are kept",
         )
+
+
+def _rows(table: pa.Table, before: int) -> Iterator[Row]:
+    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+        for nth, row in enumerate(table.slice(start, _ROWS_AT_ONCE).to_pylist(), start + 1):
+            yield before + nth, {name: value for name, value in row.items() if value is not None}
 
 
 def _in_micros(schema: pa.Schema) -> pa.Schema:
