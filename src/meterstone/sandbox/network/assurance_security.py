@@ -294,7 +294,7 @@ def _incident(
 ) -> dict[str, Any]:
     return {
         "kind": "security",
-        "severity": "sev2",
+        "severity": "sev3",  # a graver one makes its integration unhealthy, to the last minute
         "integration": integration,
         "started_at": started,
         "detected_at": detected,

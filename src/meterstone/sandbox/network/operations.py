@@ -115,6 +115,8 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     incidents.tell_incidents(scene, truth, found, warned)
     incidents.tell_actions(scene, truth, actions)
     _tell_time(scene, truth)
+    if world.preset.story == "struggling":
+        truth.missed |= MISSED
     world.shared["operations"] = _known(scene, calls, runs, checks, changes, found)
 
 

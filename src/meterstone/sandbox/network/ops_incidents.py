@@ -300,14 +300,14 @@ def actions(scene: Scene) -> list[Action]:
             )
     if many:
         found.append(Action("a-after", scene.end - DAY, scene.end, "accepted"))
-        for n in range(OPEN_ACTIONS):
-            found.append(
-                Action(
-                    f"a-open-{n}", scene.end - 100 * DAY, scene.end + 40 * DAY,
-                    ("recommended", "accepted")[n % 2],
-                    origin=("failure_prediction", "capacity_forecast")[n % 2],
-                )
-            )  # fmt: skip
+        found += [
+            Action(
+                f"a-open-{n}", scene.end - 100 * DAY, scene.end + 40 * DAY,
+                ("recommended", "accepted")[n % 2],
+                origin=("failure_prediction", "capacity_forecast")[n % 2],
+            )
+            for n in range(OPEN_ACTIONS)
+        ]  # fmt: skip
     return found
 
 

@@ -61,7 +61,7 @@ def runs(scene: Scene) -> list[Run]:
     Two runs did not succeed: one of QuickBooks fails on the last day and is repeated, one of Square
     is partial ten days before.
     """
-    found = []
+    found: list[Run] = []
     for integration in scene.named:
         for k, connection in enumerate(scene.connections_of(integration)):
             found += _daily(scene, connection, k)
@@ -365,11 +365,13 @@ def tell_checks(scene: Scene, truth: Truth, run_rows: Sequence[Run], rows: Seque
 
 
 def _tell_newest(scene: Scene, truth: Truth, due: Due, kind: str, key: str) -> None:
-    ends = []
-    for c in scene.world.live_connections(scene.end):
-        if kind == "network" or c.integration.key == key:
-            for entity in due.entities(c, scene.end - 30 * DAY, scene.end):
-                ends.append(due.newest(c, entity, (scene.end - DAY).date()))
+    day = (scene.end - DAY).date()
+    ends = [
+        due.newest(c, entity, day)
+        for c in scene.world.live_connections(scene.end)
+        if kind == "network" or c.integration.key == key
+        for entity in due.entities(c, scene.end - 30 * DAY, scene.end)
+    ]
     if not ends:
         truth.missing("consistency_checks", scope=kind, key=key)
         return
@@ -408,7 +410,8 @@ class Change:
 
 
 _A_DAY = {
-    "square": 420, "clover": 210, "quickbooks": 300, "salesforce": 150, "tableau": 40, "powerbi": 12,
+    "square": 420, "clover": 210, "quickbooks": 300, "salesforce": 150, "tableau": 40,
+    "powerbi": 12,
     "franconnect": 60, "fransmart": 12, "ifpg": 12,
 }  # fmt: skip
 
@@ -636,7 +639,7 @@ def webhooks(scene: Scene) -> list[Webhook]:
 
 
 def write_webhooks(facts: Facts, rows: Sequence[Webhook]) -> None:
-    """webhook_delivery rows; every twentieth event was sent twice, and is one row with a revision."""
+    """webhook_delivery rows; every twentieth event was sent twice: one row, and a revision of it."""
     if not rows:
         return
     names = {

@@ -1,4 +1,4 @@
-"""Traffic of the simulated network: API requests, rate limiters, load of the instances, load tests."""
+"""Traffic of the simulated network: API requests, rate limiters, load of instances, load tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from meterstone.sandbox.network.facts import Facts
@@ -387,14 +388,9 @@ def decisions(scene: Scene) -> list[Decision]:
 
 def write_decisions(facts: Facts, rows: Sequence[Decision]) -> None:
     """throttle_event rows."""
-    table = columns_of(
-        rows,
-        {
-            name: lambda d, name=name: getattr(d, name)
-            for name in ("at", "decision", "count", "priority", "wait_ms", "final", "over_quota",
-                         "integration", "limiter")
-        },
-    )  # fmt: skip
+    names = ("at", "decision", "count", "priority", "wait_ms", "final", "over_quota",
+             "integration", "limiter")  # fmt: skip
+    table = columns_of(rows, {name: attrgetter(name) for name in names})
     table["throttle_id"] = [f"t{n}" for n in range(len(rows))]
     facts.extend("throttle_event", table | {"deadline_ms": 5000.0})
 
@@ -434,8 +430,10 @@ def tell_decisions(
     late = sum(d.count for d in queued if d.final == "expired") / n
     word = "poor"
     for level, wait, lost, full in (
-        ("acceptable", 30_000, 0.05, 1.0), ("good", 5_000, 0.01, 0.9), ("optimal", 1_000, 0.001, 0.8),
-    ):  # fmt: skip
+        ("acceptable", 30_000, 0.05, 1.0),
+        ("good", 5_000, 0.01, 0.9),
+        ("optimal", 1_000, 0.001, 0.8),
+    ):
         if w <= wait and late <= lost and (fullest or 0) <= full:
             word = level
     truth.exact("queue_management", word, n=n)
@@ -525,13 +523,12 @@ def tell_samples(scene: Scene, truth: Truth, rows: Sequence[Sample]) -> float | 
 
 def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
     """A load test a month at four levels: one is left too early, one too slow, one not like
-    production; and a test after the newest one on the release before."""
+    production."""
     knobs = scene.knobs
     if not scene.named:
         truth.missing("concurrent_user_capacity")
         return
     at = scene.end - knobs.tested_before * DAY
-    newest = at
     while at > scene.world.start:
         levels = [
             (knobs.capacity // 2, 1800, 210.0, 99.99, True),
@@ -549,12 +546,6 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
                 production_like=like,
             )  # fmt: skip
         at -= 30 * DAY
-    facts.add(
-        "load_test", test_id="load-4", started_at=newest + HOUR, ended_at=newest + 2 * HOUR,
-        release_version="4.9", scenario="mixed, 5 s think time",
-        concurrent_users=knobs.capacity * 3, hold_s=1800, requests=90_000, p95_ms=300.0,
-        success_rate=99.99, production_like=False,
-    )  # fmt: skip
     if knobs.tested_before > 90:
         truth.missing("concurrent_user_capacity")
     else:
