@@ -120,7 +120,7 @@ def quiet(truth: Truth) -> None:
     for metric in (
         "oauth_compliance_rate", "security_incident_count", "vulnerability_scan_score",
         "compliance_audit_success", "data_encryption_coverage", "audit_trail_completeness",
-        "penetration_test_score", "security_success",
+        "penetration_test_score", "security_success", "compliance_automation_rate",
     ):  # fmt: skip
         truth.missing(metric)
 
@@ -422,6 +422,7 @@ def _audits(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> float:
     controls = [(f, f"{f} {n + 1}") for f, size in FRAMEWORKS.items() for n in range(size)]
     rounds = range(knobs.audited, (world.end - world.start).days, 150)
     failed = 1 if world.preset.story == "honest" else 0
+    by_hand = 2 if world.preset.story == "honest" else 30  # one control of so many
     for nth, back in enumerate(rounds):
         tested = world.end - back * DAY + 9 * HOUR
         for number, (framework, control) in enumerate(controls):
@@ -437,14 +438,17 @@ def _audits(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> float:
             facts.attest(
                 "control_audit", expires_at=expires, audit_item_id=f"audit-{nth}-{number}",
                 tested_at=tested, framework=framework, control=control, result=result,
-                automated=number % 2 == 0, auditor="simulated",
+                automated=number % by_hand != by_hand - 1, auditor="simulated",
                 independent=nth % 2 == 1 and not (knobs.expired and framework == "GDPR"),
                 next_due=(tested + 180 * DAY).date(),
             )  # fmt: skip
     applicable = len(controls) - 1
+    alone = sum(n % by_hand != by_hand - 1 for n in range(len(controls)) if n != 35)
+    automated = 100 * alone / applicable
     value = 100 * (applicable - failed) / applicable
     verdict = "expired" if knobs.expired else None
     truth.exact("compliance_audit_success", value, n=applicable, verdict=verdict)
+    truth.exact("compliance_automation_rate", automated, n=applicable, verdict=verdict)
     return value
 
 
