@@ -146,6 +146,14 @@ def test_bca_of_a_mean_is_that_of_scipy(kind: str) -> None:
     assert low < values.mean() < high
 
 
+def test_quantiles_of_resamples_are_those_of_numpy_to_the_last_digit() -> None:
+    random = np.random.default_rng(3)
+    for size in (1, 2, 7, 2_000):
+        values = np.sort(random.lognormal(size=size))
+        for q in (0.0, 1e-9, 0.025, 0.5, 0.975, 1 - 1e-16, 1.0, *random.random(50).tolist()):
+            assert intervals._quantile(values, q) == np.quantile(values, q), (size, q)
+
+
 def test_bca_of_a_ratio_is_that_of_scipy() -> None:
     random = np.random.default_rng(3)
     below = random.integers(1_000, 1_500, 30).astype(float)

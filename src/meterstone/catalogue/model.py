@@ -343,7 +343,8 @@ class Relation:
     ``reads`` maps each fact to how long a row of it matters (None: for ever). ``looks_back`` maps
     relations that are stored by day to how far before the range their days are read. ``columns``
     are those of its rows, ``readable`` the ones that a term may read: of a relation that is stored
-    by day only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not known.
+    by day only what is stored. ``types`` are the SQL types of the columns, ``UNKNOWN`` where not
+    known.
     """
 
     name: str

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Array = NDArray[np.float64]
 Bounds = tuple[Array, Array]
@@ -135,16 +135,29 @@ def bca(replicates: Array, left_out: Sequence[Array], estimate: float) -> tuple[
     replicates = replicates[np.isfinite(replicates)]
     if len(replicates) == 0 or np.ptp(replicates) == 0:
         return estimate, estimate
-    below = np.mean(replicates < estimate) + np.mean(replicates == estimate) / 2
-    bias = stats.norm.ppf(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    smaller, equal = (
+        np.count_nonzero(replicates < estimate),
+        np.count_nonzero(replicates == estimate),
+    )
+    below = smaller / len(replicates) + equal / len(replicates) / 2
+    bias = float(special.ndtri(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES)))
     centred = np.concatenate([_centred(values) for values in left_out] or [np.zeros(1)])
     spread = float(np.sum(centred**2)) ** 1.5
     acceleration = float(np.sum(centred**3)) / (6 * spread) if spread > 0 else 0.0
-    edges = []
-    for z in (-Z95, Z95):
-        shifted = bias + (bias + z) / (1 - acceleration * (bias + z))
-        edges.append(float(np.quantile(replicates, stats.norm.cdf(shifted))))
-    return edges[0], edges[1]
+    shifted = [bias + (bias + z) / (1 - acceleration * (bias + z)) for z in (-Z95, Z95)]
+    ordered = np.sort(replicates)
+    lower, upper = (_quantile(ordered, float(special.ndtr(place))) for place in shifted)
+    return lower, upper
+
+
+def _quantile(ordered: Array, q: float) -> float:
+    """The quantile of values in order, to the last digit as `numpy.quantile` has it."""
+    place = q * (len(ordered) - 1)
+    before = int(place)
+    if before + 1 >= len(ordered):
+        return float(ordered[-1])
+    low, high, share = float(ordered[before]), float(ordered[before + 1]), place - before
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
 def _centred(left_out: Array) -> Array:

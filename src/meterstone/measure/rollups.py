@@ -41,10 +41,14 @@ class Rollups:
         self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, None, zone)
         self._facts = [schema for schema in vocabulary.values() if schema.rollup]
         self._relations = [r for r in catalogue.relations.values() if r.materialize]
+        self._made: dict[str, set[date]] = {}
+        self._first: dict[str, date | None] = {}
         self._create()
 
     def refresh(self) -> list[DirtyDay]:
         """Take in what was touched since the last call; the days that were made anew."""
+        self._made.clear()
+        self._first.clear()
         dirty = self._warehouse.dirty_days()
         if not dirty:
             return []
@@ -108,10 +112,7 @@ class Rollups:
         if first is None:
             return
         wanted = _days(max(start.date(), first), end.date())
-        done = self._warehouse.query(
-            f"SELECT day FROM rollup.made WHERE relation = '{relation.name}'"
-        )
-        missing = sorted(set(wanted) - set(done.column("day").to_pylist()))
+        missing = sorted(set(wanted) - self._days_made(relation))
         if missing:
             self._ensure_looked_back(
                 relation, _midnight(missing[0]), _midnight(missing[-1] + timedelta(days=1))
@@ -121,6 +122,15 @@ class Rollups:
             statements += self._make(relation, run_start, run_end)
         if statements:
             self._warehouse.derive(statements)
+            self._made.pop(relation.name, None)
+
+    def _days_made(self, relation: Relation) -> set[date]:
+        if relation.name not in self._made:
+            table = self._warehouse.query(
+                f"SELECT day FROM rollup.made WHERE relation = '{relation.name}'"
+            )
+            self._made[relation.name] = set(table.column("day").to_pylist())
+        return self._made[relation.name]
 
     def _ensure_looked_back(self, relation: Relation, start: datetime, end: datetime) -> None:
         """Make the stored days from which days of a relation are made."""
@@ -255,16 +265,17 @@ class Rollups:
         return statements
 
     def _first_day(self, relation: Relation) -> date | None:
-        first = None
-        for fact in relation.reads:
+        days = [day for fact in relation.reads if (day := self._first_day_of(fact))]
+        return min(days, default=None)
+
+    def _first_day_of(self, fact: str) -> date | None:
+        if fact not in self._first:
             column = self._vocabulary[fact].event_time
             table = self._warehouse.query(
                 f'SELECT CAST(min("{column}") AS DATE) AS day FROM facts.{fact}'
             )
-            day = table.column("day")[0].as_py()
-            if day and (first is None or day < first):
-                first = day
-        return first
+            self._first[fact] = table.column("day")[0].as_py()
+        return self._first[fact]
 
 
 Value = float | str | None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ Histograms = dict[tuple[int, str], tuple[Array, Array]]
 _DAY = 86400
 _US = 1_000_000
 _DAY_US = _DAY * _US
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = np.inf
 _MOST_GROUPS = 4
 """Up to so many times of day at which windows end are scanned one by one; more share a join."""
@@ -90,7 +92,9 @@ def run_scan(
         return None
     results, groups = [], _groups(relation, moments)
     for group in groups:
-        part = [replace(moments[i], index=n) for n, i in enumerate(group)]
+        part = moments
+        if len(groups) > 1:
+            part = [replace(moments[i], index=n) for n, i in enumerate(group)]
         reader = _Reader(warehouse, compiler, relation, scope, part, stored_level)
         results.append(_scan_group(reader, relation, terms, len(part)))
     return results[0] if len(groups) == 1 else _join_groups(results, groups, len(moments))
@@ -170,6 +174,9 @@ def _interleave(
     return whole
 
 
+_MERGES = {"sum": (0.0, np.add), "min": (_FAR, np.minimum), "max": (-_FAR, np.maximum)}
+"""What an empty window has, and how two buckets become one."""
+
 _ORIGINS = {"rows": 0.0, "newest": np.nan, "evidence": -1.0, "expires": _FAR}
 """What is known of the rows beside the terms, and its value where there are none."""
 
@@ -194,11 +201,12 @@ class _Reader:
         self._start = min(m.opens for m in moments)
         self._end = max(m.closes for m in moments)
         self._rule = relation.scopes[scope]
-        self._offset = _microseconds(moments[0].closes) % _DAY_US
-        self.uniform = len(moments) == 1 or all(
-            (_microseconds(edge) - self._offset) % _DAY_US == 0
-            for m in moments
-            for edge in (m.opens, m.closes)
+        self._opens = np.array([_microseconds(m.opens) for m in moments], dtype=np.int64)
+        self._closes = np.array([_microseconds(m.closes) for m in moments], dtype=np.int64)
+        self._offset = int(self._closes[0]) % _DAY_US
+        self.uniform = len(moments) == 1 or not (
+            np.any((self._opens - self._offset) % _DAY_US)
+            or np.any((self._closes - self._offset) % _DAY_US)
         )
 
     def by_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
@@ -208,12 +216,12 @@ class _Reader:
         table = self._warehouse.query(self._bucket_sql(terms))
         bucket = _column(table, "b").astype(np.int64)
         first, count = (int(bucket.min()), int(np.ptp(bucket)) + 1) if len(bucket) else (0, 0)
-        spans = [self._span(m, first, count) for m in self._moments]
+        spans = self._spans(first, count)
         return self._merged(table, terms, bucket - first, count, spans)
 
     def _by_own_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
         """The same where windows share no buckets: each moment has its own, one after another."""
-        table = self._warehouse.query(self._own_bucket_sql(terms))
+        table = self._warehouse.query(self._with_moments(self._own_bucket_sql(terms)))
         moment = _column(table, "i").astype(np.int64)
         bucket = _column(table, "b").astype(np.int64)
         counts = [-((m.opens - m.closes) // timedelta(days=1)) for m in self._moments]
@@ -253,7 +261,7 @@ class _Reader:
 
     def by_moments(self, terms: Mapping[str, Term]) -> ScanResult:
         """Terms that cannot be merged: rows joined to each moment's window."""
-        table = self._warehouse.query(self._moment_sql(terms))
+        table = self._warehouse.query(self._with_moments(self._moment_sql(terms)))
         keys, index = _keys(table)
         shape = (len(self._moments), len(keys))
         where = (_column(table, "i").astype(np.int64), index)
@@ -289,8 +297,7 @@ class _Reader:
         last = max(b for b, _ in by_bucket)
         keys = sorted({k for _, k in by_bucket})
         found = {}
-        for i, moment in enumerate(self._moments):
-            span = self._span(moment, first, last - first + 1)
+        for i, span in enumerate(self._spans(first, last - first + 1)):
             for key in keys:
                 parts = [
                     by_bucket[b + first, key]
@@ -311,8 +318,10 @@ class _Reader:
         inner = self._joined(source) if by_moment else self._bucketed(source)
         condition = f" WHERE {term.where}" if term.where else ""
         table = self._warehouse.query(
-            f"SELECT {group}, k, {bin_} AS bin, CAST(sum({weight}) AS DOUBLE) AS w "
-            f"FROM {inner}{condition} GROUP BY ALL HAVING bin IS NOT NULL ORDER BY {group}, k, bin"
+            self._with_moments(
+                f"SELECT {group}, k, {bin_} AS bin, CAST(sum({weight}) AS DOUBLE) AS w FROM {inner}"
+                f"{condition} GROUP BY ALL HAVING bin IS NOT NULL ORDER BY {group}, k, bin"
+            )
         )
         groups = _column(table, group).astype(np.int64)
         keys, index = _keys(table)
@@ -348,6 +357,14 @@ class _Reader:
             self._relation.name, self._start, self._end, level=self._level, moments=self._moments
         )
         return f"SELECT i, k, {self._aggregates(terms)} FROM {self._joined(source)} GROUP BY i, k"
+
+    def _with_moments(self, sql: str) -> str:
+        """A query in which many moments are written once: reading them costs more than the rest."""
+        table = moment_table(self._moments)
+        if sql.count(table) < 2:
+            return sql
+        once = sql.replace(table, "(SELECT * FROM _moments)")
+        return f"WITH _moments AS MATERIALIZED {table} {once}"
 
     def _bucketed(self, source: str) -> str:
         time = f'r."{self._relation.time}"'
@@ -415,32 +432,34 @@ class _Reader:
             ]
         )
 
-    def _span(self, moment: Moment, first: int, count: int) -> slice:
-        """The buckets of a moment's window, clipped to those that were read."""
-        closes = (_microseconds(moment.closes) - self._offset) // _DAY_US
-        opens = (_microseconds(moment.opens) - self._offset) // _DAY_US
-        start = min(max(opens - first, 0), count)
-        return slice(start, max(min(closes - first, count), start))
+    def _spans(self, first: int, count: int) -> list[slice]:
+        """The buckets of each moment's window, clipped to those that were read."""
+        starts = np.clip((self._opens - self._offset) // _DAY_US - first, 0, count)
+        ends = (self._closes - self._offset) // _DAY_US - first
+        stops = np.maximum(np.minimum(ends, count), starts)
+        return [slice(*pair) for pair in zip(starts.tolist(), stops.tolist(), strict=True)]
 
 
 def _microseconds(moment: datetime) -> int:
     """Microseconds since 1970, exact."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * _DAY + since.seconds) * _US + since.microseconds
 
 
 def _merge(blocks: Array, spans: Sequence[slice], how: str, empty: float | None = None) -> Array:
     """Each window's blocks as one value; the order of summing depends on the window alone."""
-    size = blocks.shape[1]
-    merged = np.zeros((len(spans), size))
-    for i, span in enumerate(spans):
-        part = blocks[span]
-        if how == "sum":
-            # one after another: numpy's own sum groups by length, and zeros would change digits
-            merged[i] = np.add.accumulate(part, axis=0)[-1] if len(part) else 0.0
-        elif len(part):
-            merged[i] = part.min(axis=0) if how == "min" else part.max(axis=0)
-        else:
-            merged[i] = _FAR if how == "min" else -_FAR
+    starts = np.array([span.start for span in spans], dtype=np.int64)
+    lengths = np.array([span.stop for span in spans], dtype=np.int64) - starts
+    fill, merge = _MERGES[how]
+    merged = np.full((len(spans), blocks.shape[1]), fill)
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        same = lengths == length
+        first = starts[same]
+        # one after another: numpy's own sum groups by length, and zeros would change digits
+        total = blocks[first]
+        for n in range(1, length):
+            merge(total, blocks[first + n], out=total)
+        merged[same] = total
     if how != "sum" and empty is None:
         merged = np.where(np.isfinite(merged), merged, np.nan)
     elif empty is not None and how != "sum":
@@ -513,10 +532,12 @@ def _ranks(sizes: Array, q: float) -> Array:
     return clipped
 
 
+@cache
 def _middle(bin_: int) -> float:
     return 0.0 if bin_ == ZERO_BIN else float(2 ** ((bin_ + 0.5) / 32))
 
 
+@cache
 def _edge(bin_: int) -> float:
     return 0.0 if bin_ <= ZERO_BIN + 1 else float(2 ** (bin_ / 32))
 
