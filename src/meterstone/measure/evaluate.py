@@ -51,7 +51,8 @@ class Column:
     """One metric for one kind of scope: arrays of shape (moments, keys).
 
     ``verdicts`` has one array a place, in the order of ``metric.places``; ``rows`` says how many
-    rows each term read; ``own_values`` are those of places that have one, by the index of the place.
+    rows each term read; ``own_values`` are those of places that have one, by the index of the
+    place.
     """
 
     metric: Metric

@@ -140,7 +140,7 @@ def bca(replicates: Array, left_out: Sequence[Array], estimate: float) -> tuple[
         np.count_nonzero(replicates == estimate),
     )
     below = smaller / len(replicates) + equal / len(replicates) / 2
-    bias = float(special.ndtri(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES)))
+    bias = special.ndtri(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
     centred = np.concatenate([_centred(values) for values in left_out] or [np.zeros(1)])
     spread = float(np.sum(centred**2)) ** 1.5
     acceleration = float(np.sum(centred**3)) / (6 * spread) if spread > 0 else 0.0
@@ -151,7 +151,7 @@ def bca(replicates: Array, left_out: Sequence[Array], estimate: float) -> tuple[
 
 
 def _quantile(ordered: Array, q: float) -> float:
-    """The quantile of values in order, to the last digit as `numpy.quantile` has it."""
+    """The quantile of sorted values, to the last digit as `numpy.quantile` has it."""
     place = q * (len(ordered) - 1)
     before = int(place)
     if before + 1 >= len(ordered):
