@@ -320,7 +320,10 @@ class World:
                 continue
             staggered = first + timedelta(days=10 + number * 7 % roll_out, hours=9)
             go_live = max(staggered, shop.opened_at)
-            if (self.preset.story == "honest" and number % 6 == 5) or go_live >= self.end:
+            without = number % 6 == 5 and (
+                self.preset.story == "honest" or shop.opened < self.start.date()
+            )  # never connected: what connected shops are compared with
+            if without or go_live >= self.end:
                 continue
             shop.go_live = go_live
             pos = "square" if number % 3 else "clover"
