@@ -27,12 +27,21 @@ def differences(network: Network, metrics: Iterable[str]) -> list[str]:
 
     A metric without any truth is a difference: nothing may go unproven.
     """
+    return compare(network, network.results(), metrics, network.home.catalogue)
+
+
+def compare(
+    network: Network,
+    results: Iterable[MetricResult],
+    metrics: Iterable[str],
+    catalogue: Catalogue,
+) -> list[str]:
+    """As `differences`, for results that were measured by other definitions."""
     wanted = list(metrics)
-    measured = {(r.id, r.scope.kind, r.scope.key): r for r in network.results()}
+    measured = {(r.id, r.scope.kind, r.scope.key): r for r in results}
     truths = [t for t in network.truth["metrics"] if t["metric"] in wanted]
     told = {t["metric"] for t in truths}
     found = [f"{m}: the truth says nothing of it" for m in wanted if m not in told]
-    catalogue = network.home.catalogue
     for truth in truths:
         key = (truth["metric"], truth["scope"], truth["key"])
         name = f"{truth['metric']} {truth['scope']}:{truth['key']} ({network.story})"
