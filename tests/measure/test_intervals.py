@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from meterstone.measure import intervals
+from meterstone.measure import intervals, resample
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -251,3 +251,16 @@ def test_no_trend_of_few_or_equal_values() -> None:
     assert np.isnan(intervals.mann_kendall(np.arange(3.0))[0])
     p, slope, _ = intervals.mann_kendall(np.ones(12))
     assert (p, slope) == (0.5, 0.0)
+
+
+def test_a_median_over_units_without_a_value() -> None:
+    # two windows have other days: each value belongs to some of the drawn units only
+    values = np.array([1.0, 2.0, 9.0])
+    median = resample.Quantiles(values, np.array([0, 1, 2]), 0.5, units=5)
+    assert median.left_out().tolist() == [2.0, 1.0, 1.0, 2.0, 2.0]
+    sums = resample.Sums(np.array([1.0, 1, 1, 4, 6]))
+    low, high = resample.bounds(
+        lambda terms: terms["median"] / terms["sums"],
+        {}, [(5, {"median": median, "sums": sums})], {}, 7,
+    )  # fmt: skip
+    assert 0 < low <= 0.2 <= high

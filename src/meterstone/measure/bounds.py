@@ -343,7 +343,10 @@ class _ByUnit:
                 values = [value for items, _ in listed for value in sorted(items)]
                 owner = [n for items, n in listed for _ in items]
                 terms[name] = resample.Quantiles(
-                    np.array(values, dtype=float), np.array(owner, dtype=np.int64), how.q
+                    np.array(values, dtype=float),
+                    np.array(owner, dtype=np.int64),
+                    how.q,
+                    len(units),
                 )
         return [(len(units), terms)]
 

@@ -90,11 +90,13 @@ class Sums:
 
 @dataclass(slots=True)
 class Quantiles:
-    """A quantile of the values of all units; ``owner`` has the index of the unit of each."""
+    """A quantile of the values of all ``units``; ``owner`` has the index of the unit of each. Units
+    without a value (days of another window) are drawn as well."""
 
     values: Array
     owner: Array
     q: float
+    units: int
     _order: Array = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,8 +108,7 @@ class Quantiles:
 
     def left_out(self) -> Array:
         """The quantile without each unit in turn."""
-        units = int(self.owner.max()) + 1 if len(self.owner) else 0
-        return self._quantile(1.0 - np.eye(units))
+        return self._quantile(1.0 - np.eye(self.units))
 
     def _quantile(self, counts: Array) -> Array:
         if not len(self.values):
