@@ -198,8 +198,8 @@ def _daily(world: World, use: Use, knobs: UseKnobs) -> Part:
         chance = (0.68 if who.heavy else 0.25) * factor
         seen = (rng.random(len(days)) < chance) & _trading(who.shop, days)
         if knobs.gap:
-            back, length = knobs.gap
-            seen &= (days < end - back) | (days >= end - back + length)
+            back, down = knobs.gap
+            seen &= (days < end - back) | (days >= end - back + down)
         days = days[seen]
         size = len(days)
         count = rng.choice([1, 2, 3], size, p=[0.5, 0.35, 0.15])
@@ -211,7 +211,8 @@ def _daily(world: World, use: Use, knobs: UseKnobs) -> Part:
         length = np.clip(median * np.exp(rng.normal(0, 0.5, size)), 20, 5000).astype(np.int64)
         middle = (length * rng.uniform(0.2, 0.8, size)).astype(np.int64)
         ids = index * 5000 + (days - who.since)
-        for nth, offset in enumerate((np.zeros(size, np.int64), length, middle)):
+        offsets: tuple[Array, ...] = (np.zeros(size, np.int64), length, middle)
+        for nth, offset in enumerate(offsets):
             chosen = count > nth
             at.append((start + offset)[chosen])
             session.append(ids[chosen])
