@@ -276,7 +276,9 @@ def _recommend(
         found += _with_changes(rng, last)
     # Asked on another scale: not converted, and not counted.
     found += [
-        replace(a, respondent=f"{a.respondent}-5", role="owner", score=1.0, low=1, high=5)
+        replace(
+            a, respondent=f"{a.respondent}-5", role="owner", score=1.0, low=1, high=5, first=None
+        )
         for a in found[:7]
     ]
     add(surveys, wave, found)
