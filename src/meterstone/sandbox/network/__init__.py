@@ -19,7 +19,15 @@ from meterstone.sandbox.network.world import World
 
 __all__ = ["DOMAINS", "PRESETS", "Preset", "Simulated", "preset", "simulate"]
 
-DOMAINS = ("shops", "people", "operations", "assurance")
+DOMAINS = (
+    "shops",
+    "people",
+    "sales",
+    "billing",
+    "pipeline",
+    "operations",
+    "assurance",
+)
 """Domain modules in the order in which they run: a later one may use what earlier ones made."""
 
 
