@@ -55,12 +55,12 @@ def compare(
 
 def verdict_of(truth: dict[str, Any], metric: Metric, place: Place) -> str | None:
     """The verdict that the truth gives at a place; None where it does not follow (a rule)."""
+    if truth["value"] is None:
+        return str(truth["verdict"] or "no_data")
     if metric.raw.verdict_on == "reference":
         return "reference"
     if truth["verdict"]:
         return str(truth["verdict"])
-    if truth["value"] is None:
-        return "no_data"
     if truth["n"] is not None and truth["n"] < place.min_sample:
         return "insufficient_data"
     return "met" if _satisfied(truth["value"], metric, place) else "not_met"

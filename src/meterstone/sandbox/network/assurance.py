@@ -5,15 +5,19 @@ Runs after the other domains: forecasts look at what these made happen.
 
 from __future__ import annotations
 
-from meterstone.sandbox.network import assurance_security
+from meterstone.sandbox.network import (
+    assurance_forecasts,
+    assurance_improvement,
+    assurance_security,
+)
 from meterstone.sandbox.network.facts import Facts
 from meterstone.sandbox.network.truth import Truth
 from meterstone.sandbox.network.world import World
 
-MISSED = assurance_security.MISSED
+MISSED = assurance_security.MISSED | assurance_forecasts.MISSED | assurance_improvement.MISSED
 """Targets that the struggling network misses."""
 
-_PARTS = (assurance_security,)
+_PARTS = (assurance_security, assurance_improvement, assurance_forecasts)
 
 
 def simulate(world: World, facts: Facts, truth: Truth) -> None:
