@@ -265,23 +265,6 @@ def test_rows_of_a_fact_are_counted_as_known_and_valid_then(tmp_path):
     assert judged(tmp_path, "+", live, rows=[integration(START)]).verdict == "met"
 
 
-@pytest.mark.parametrize(
-    ("asked", "named"),
-    [
-        ({"share": "good", "cmp": "==", "value": 100}, "share"),
-        ({"all": [{"term": "x", "cmp": ">=", "value": 3}]}, "term"),
-        ({"metric": "up", "change": "mean", "period": "a year", "cmp": ">=", "value": 1}, "change"),
-        ({"metric": "up", "field": "n", "cmp": ">=", "value": 1}, "field n"),
-        ({"group": "Own.up", "verdict": "met", "no_regression": True}, "no_regression"),
-    ],
-)
-def test_what_is_not_evaluated_yet_is_not_judged_and_says_so(tmp_path, asked, named):
-    for kind in ("threshold", "milestone"):
-        result = judged(tmp_path, "+", asked, kind)
-        assert (result.value, result.verdict) == (None, "no_data")
-        assert named in result.reason
-
-
 DAILY = {"group": "Own.up", "report": "daily", "every": "day", "due_within": "PT8H"}
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import get_args
 
 from meterstone.catalogue import types
 from meterstone.catalogue.convert import convert
+from meterstone.catalogue.formula import parse_formula
 from meterstone.catalogue.model import (
+    AMOUNTS,
     RULE_SUBJECTS,
     Cadence,
+    Catalogue,
     RawHoldGate,
     RawMetric,
     RawRule,
@@ -20,8 +23,28 @@ from meterstone.catalogue.problems import Problems
 from meterstone.catalogue.reading import Sources
 from meterstone.catalogue.source import Position
 from meterstone.catalogue.sql import check_columns, parse_value
-from meterstone.catalogue.windows import parse_duration
+from meterstone.catalogue.terms import check_window, names_of
+from meterstone.catalogue.windows import parse_anchor, parse_duration
 from meterstone.errors import suggest
+
+FIELDS = ("value", "lower95", "upper95", "n")
+"""What a rule may compare of a metric, beside the names that are shown with it."""
+
+PER = ("day", "month", "quarter")
+CHANGES = ("previous_period", "year_earlier")
+TESTS = ("one_sided_5pct",)
+
+
+def group_of_rule(catalogue: Catalogue, prefix: str, excluding: Iterable[str]) -> list[str]:
+    """The refs under a prefix without those that are excluded: by ref, by the last part of it, or
+    by the id of its metric."""
+    out = set(excluding)
+    judged = catalogue.by_ref()
+    return [
+        ref
+        for ref in catalogue.group(prefix)
+        if not {ref, ref.rsplit(".", 1)[-1], judged[ref][0].id} & out
+    ]
 
 
 class GroupChecker:
@@ -43,11 +66,13 @@ class GroupChecker:
     ) -> None:
         self._refs = list(refs)
         self._ids = list(ids)
+        self._metrics: Mapping[str, RawMetric] = {}
         self._facts = {name: r for name, r in relations.items() if r.place == "facts"}
         self._problems = problems
 
     def check(self, sources: Sources) -> None:
-        """Check gates, schedules and rules."""
+        """Check gates, schedules, rules and the steps of trends."""
+        self._metrics = {id_: written.raw for id_, written in sources.metrics.items()}
         for gate in sources.gates.values():
             self._check_gate(gate.raw, gate.at)
         for metric in sources.metrics.values():
@@ -67,20 +92,29 @@ class GroupChecker:
     def _check_metric(self, raw: RawMetric, at: Position) -> None:
         for index, schedule in enumerate(raw.schedule):
             self._check_schedule(schedule, at / "schedule" / index)
-        if raw.rule is not None:
+        rules = {("rule",): raw.rule} | {("counted", k): r for k, r in raw.counted.items()}
+        for path, rule in rules.items():
+            if rule is None:
+                continue
+            place = at
+            for key in path:
+                place = place / key
             with self._problems.caught():
-                self._check_rule(convert(raw.rule, RawRule, at / "rule"), at / "rule")
+                self._check_rule(convert(rule, RawRule, place), raw, place)
+        if raw.steps is not None:
+            with self._problems.caught():
+                self._check_fact(raw.steps.fact, raw.steps.where, at / "steps")
 
     def _check_schedule(self, raw: Schedule, at: Position) -> None:
         self._check_group(raw.group, at / "group")
-        self._check_refs(raw.excluding, at / "except")
+        self._check_refs(raw.excluding, raw.group, at / "except")
         with self._problems.caught():
             _check_every(raw.every, at / "every")
         with self._problems.caught():
             if raw.due_within is not None:
                 _check_duration(raw.due_within, at / "due_within")
 
-    def _check_rule(self, raw: RawRule, at: Position) -> None:
+    def _check_rule(self, raw: RawRule, owner: RawMetric, at: Position) -> None:
         subjects = [key for key in RULE_SUBJECTS if getattr(raw, key) is not None]
         if len(subjects) != 1:
             raise at.error(
@@ -90,20 +124,46 @@ class GroupChecker:
         for key in ("all", "any"):
             for index, part in enumerate(getattr(raw, key) or []):
                 with self._problems.caught():
-                    self._check_rule(part, at / key / index)
+                    self._check_rule(part, owner, at / key / index)
         _check_comparison(raw, at)
-        self._check_subject(raw, at)
+        self._check_subject(raw, owner, at)
 
-    def _check_subject(self, raw: RawRule, at: Position) -> None:
+    def _check_subject(self, raw: RawRule, owner: RawMetric, at: Position) -> None:
         if raw.group is not None:
             self._check_group(raw.group, at / "group")
-            self._check_refs(raw.excluding, at / "except")
+            self._check_refs(raw.excluding, raw.group, at / "except")
         if raw.metric is not None and raw.metric not in self._ids:
             raise (at / "metric").error(
                 f"unknown metric {raw.metric!r}", suggest(raw.metric, self._ids)
             )
+        if raw.metric is not None:
+            self._check_asked(raw, at)
         if raw.fact is not None:
             self._check_fact(raw.fact, raw.where, at)
+            _check_word(raw.per, PER, at / "per")
+            if raw.period is not None:
+                check_window(raw.period, at / "period")
+        for key in AMOUNTS:
+            text = getattr(raw, key)
+            if text is not None:
+                with (at / key).reading_text():
+                    parse_formula(text, names_of(owner))
+
+    def _check_asked(self, raw: RawRule, at: Position) -> None:
+        """What is asked of a metric is there: its field, its period, its change."""
+        asked = self._metrics[raw.metric or ""]
+        _check_word(raw.field, (*FIELDS, *asked.shown), at / "field")
+        _check_word(raw.change, CHANGES, at / "change")
+        _check_word(raw.test, TESTS, at / "test")
+        if raw.change is not None:
+            _check_word(raw.period or "", PER, at / "period")
+        elif raw.period is not None:
+            try:
+                parse_anchor(raw.period)
+            except ValueError as error:
+                raise (at / "period").error(
+                    str(error), "write `months 1-12 after programme_start`"
+                ) from None
 
     def _check_fact(self, fact: str, where: str | None, at: Position) -> None:
         if fact not in self._facts:
@@ -127,9 +187,11 @@ class GroupChecker:
         sizes = range(1, max(map(len, parts), default=0) + 1)
         return list(dict.fromkeys(".".join(p[:n]) for n in sizes for p in parts))
 
-    def _check_refs(self, refs: list[str], at: Position) -> None:
+    def _check_refs(self, refs: list[str], group: str, at: Position) -> None:
+        last = {ref.rsplit(".", 1)[-1] for ref in self._refs if ref.startswith(group + ".")}
+        known = {*self._refs, *self._ids, *last}
         for index, ref in enumerate(refs):
-            if ref not in self._refs:
+            if ref not in known:
                 error = (at / index).error(f"unknown ref {ref!r}", suggest(ref, self._refs))
                 self._problems.add(error)
 
@@ -141,6 +203,11 @@ def _check_comparison(raw: RawRule, at: Position) -> None:
         raise at.error(
             "nothing is asked of the metric", "add `verdict: met`, or `cmp:` and `value:`"
         )
+
+
+def _check_word(word: str | None, known: Collection[str], at: Position) -> None:
+    if word is not None and word not in known:
+        raise at.error(f"unknown word {word!r}", suggest(word, list(known)))
 
 
 def _check_every(text: str, at: Position) -> None:

@@ -164,9 +164,10 @@ class RawRule(_Raw, frozen=True, kw_only=True):
     value: float | bool | str | list[float] | None = None
 
 
-RULE_SUBJECTS = (
-    "all", "any", "group", "metric", "fact", "share", "sum", "count", "distinct", "term",
-)  # fmt: skip
+AMOUNTS = ("share", "sum", "count", "distinct", "term")
+"""Subjects of a rule that are a formula over the terms of its own metric."""
+
+RULE_SUBJECTS = ("all", "any", "group", "metric", "fact", *AMOUNTS)
 
 
 class Schedule(_Raw, frozen=True, kw_only=True):

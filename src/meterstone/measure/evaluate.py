@@ -440,7 +440,7 @@ class _Cell:
 
     def _value(self) -> Array:
         metric = self._metric
-        if metric.scale:
+        if metric.scale and not metric.looks_back:
             return self._state()
         if metric.raw.hook:
             return np.asarray(HOOKS[metric.raw.hook](self._terms), dtype=float)

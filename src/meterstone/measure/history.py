@@ -102,6 +102,10 @@ class History:
         self._zone = ZoneInfo(catalogue.time_zone)
         self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, known_at)
         self._evaluated: dict[date, dict[str, _Kept]] = {}
+        self._found: dict[tuple[date, str], DayResult] = {}
+        self._cells: dict[tuple[str, bool], dict[datetime, tuple[Evaluation, int]]] = {}
+        self.memo: dict[Any, Any] = {}
+        """What rules found at a moment, by what they asked: rules over rules ask the same again."""
 
     def take(self, evaluation: Evaluation) -> None:
         """Keep what an evaluation of the whole catalogue says of the days that its moments end, so
@@ -121,12 +125,15 @@ class History:
         out."""
         by_ref = self._catalogue.by_ref()
         wanted = [ref for ref in refs if not by_ref[ref][0].looks_back]
-        found: Days = {day: {} for day in days}
+        unknown = [d for d in days if any((d, ref) not in self._found for ref in wanted)]
+        found: Days = {day: {} for day in unknown}
         self._add_published(found, set(wanted))
-        open_days = [day for day in days if len(found[day]) < len(wanted)]
+        open_days = [day for day in unknown if len(found[day]) < len(wanted)]
         if open_days and wanted:
             self._add_reconstructed(found, wanted, open_days)
-        return found
+        for day, results in found.items():
+            self._found |= {(day, ref): result for ref, result in results.items()}
+        return {day: {ref: self._found[day, ref] for ref in wanted} for day in days}
 
     def _add_published(self, found: Days, wanted: set[str]) -> None:
         if not found:
@@ -178,7 +185,7 @@ class History:
         places = self._catalogue.by_ref()
         metrics = {places[ref][0].id for ref in wanted}
         ends = [day_end(day, self._zone) for day in days]
-        evaluation = self._evaluator.evaluate(ends, sorted(metrics))
+        evaluation = self._evaluator.evaluate(ends, sorted(metrics), all_bounds=False)
         return {day: self._results(evaluation, n, wanted) for n, day in enumerate(days)}
 
     def _results(
@@ -201,33 +208,127 @@ class History:
         """Values of a metric at a scope, one a moment (None where there is none).
 
         Args:
-            field: ``value``, or a bound of its interval: ``lower95``, ``upper95``.
+            field: ``value``; a bound of its interval, ``lower95`` or ``upper95``; its sample ``n``;
+                or the name of what is shown beside it.
         """
-        evaluation = self._evaluator.evaluate(moments, [metric])
-        column = evaluation.columns.get((metric, scope.kind))
-        if column is None or scope.key not in column.keys:
-            return [None] * len(moments)
-        array = {"value": column.value, "lower95": column.lower, "upper95": column.upper}[field]
-        k = column.keys.index(scope.key)
-        return [_plain(array[index, k]) for index in range(len(moments))]
+        found: list[Any] = []
+        for column, index in self._columns(metric, scope, moments, field in ("lower95", "upper95")):
+            if column is None or scope.key not in column.keys:
+                found.append(None)
+                continue
+            array = _field(column, field)
+            k = column.keys.index(scope.key)
+            found.append(_plain(np.broadcast_to(array, column.value.shape)[index, k]))
+        return found
 
     def verdicts(self, metric: Metric, scope: Scope, moments: Sequence[datetime]) -> list[str]:
         """Verdicts by the defining target at a scope, one a moment, computed as known."""
-        column = self._evaluator.evaluate(moments, [metric.id]).columns.get((metric.id, scope.kind))
-        if column is None or scope.key not in column.keys:
-            return ["no_data"] * len(moments)
-        k = column.keys.index(scope.key)
-        return [str(column.verdicts[0][index, k]) for index in range(len(moments))]
+        return [
+            "no_data"
+            if column is None or scope.key not in column.keys
+            else str(column.verdicts[0][index, column.keys.index(scope.key)])
+            for column, index in self._columns(metric.id, scope, moments, bounds=False)
+        ]
 
-    def count(self, fact: str, where: str | None, at: datetime) -> int:
-        """Rows of a fact with event time before a moment that fulfil a condition and are valid
-        then (``expires_at`` is null or later)."""
-        condition = f" AND ({where})" if where else ""
+    def _columns(
+        self, metric: str, scope: Scope, moments: Sequence[datetime], bounds: bool
+    ) -> list[tuple[Column | None, int]]:
+        """The column of a metric and the index in it, one a moment; evaluated once a moment."""
+        kept = self._cells.setdefault((metric, bounds), {})
+        missing = sorted({at for at in moments if at not in kept})
+        if missing:
+            evaluation = self._evaluator.evaluate(missing, [metric], all_bounds=bounds)
+            kept |= {at: (evaluation, index) for index, at in enumerate(missing)}
+        return [(kept[at][0].columns.get((metric, scope.kind)), kept[at][1]) for at in moments]
+
+    def terms(
+        self, metric: Metric, scope: Scope, moments: Sequence[datetime]
+    ) -> list[dict[str, tuple[float, float]]]:
+        """The terms of a metric that looks back, with the rows that each read; one dict a moment.
+        The value of a trend is the term ``value``."""
+        kept = self._cells.setdefault((f"{metric.id} terms", False), {})
+        missing = sorted({at for at in moments if at not in kept})
+        if missing:
+            columns = self._evaluator.terms(metric, missing)
+            evaluation = Evaluation(missing, self._known_at, {}, {})
+            evaluation.columns = {(metric.id, kind): c for kind, c in columns.items()}
+            kept |= {at: (evaluation, index) for index, at in enumerate(missing)}
+        found = []
+        for at in moments:
+            evaluation, index = kept[at]
+            column = evaluation.columns[metric.id, scope.kind]
+            if scope.key not in column.keys:
+                found.append(dict.fromkeys(metric.terms, (np.nan, 0.0)))
+                continue
+            k = column.keys.index(scope.key)
+            terms = {
+                name: (float(array[index, k]), float(column.rows[name][index, k]))
+                for name, array in column.terms.items()
+                if name in column.rows and array.dtype != object
+            }
+            terms["value"] = (float(column.value[index, k]), float(column.sample[index, k]))
+            found.append(terms)
+        return found
+
+    def anchor(self, words: str) -> tuple[datetime, datetime] | None:
+        """When a claim was attested, and the end of the month after it that is named."""
+        key = ("anchor", words)
+        if key not in self.memo:
+            self.memo[key] = self._evaluator.anchor(words)
+        found: tuple[datetime, datetime] | None = self.memo[key]
+        return found
+
+    def counts(
+        self,
+        fact: str,
+        where: str | None,
+        windows: Sequence[tuple[datetime | None, datetime]],
+        scope: Scope,
+    ) -> list[tuple[int, bool]]:
+        """Rows of a fact that fulfil a condition, are valid at the end of a window
+        (``expires_at`` is null or later) and have their event time in it; and whether the fact had
+        any row before its end. One pair a window; None opens it at the beginning.
+
+        At a franchise or an integration only its own rows are counted, where the fact has them.
+        """
+        column = {"franchise": "franchise_id", "integration": "integration"}.get(scope.kind)
+        own = ""
+        if column:
+            key = scope.key.replace("'", "''")
+            own = f" AND r.{column} = '{key}'"
+        source = self._compiler.fact(fact)
+        first = self._warehouse.query(
+            f"SELECT epoch(min(r.newest)) AS first FROM {source} AS r WHERE true{own}"
+        ).to_pylist()[0]["first"]
         table = self._warehouse.query(
-            f"SELECT count(*) AS n FROM {self._compiler.fact(fact)} WHERE newest < {literal(at)} "
-            f"AND (expires_at IS NULL OR expires_at > {literal(at)}){condition}"
+            "SELECT epoch(r.newest) AS at, coalesce(epoch(r.expires_at), 'Infinity') AS expires "
+            f"FROM {source} AS r WHERE ({where or 'true'}){own} ORDER BY r.newest"
         )
-        return int(table.column("n")[0].as_py())
+        times = table.column("at").to_numpy().astype(float)
+        expires = table.column("expires").to_numpy().astype(float)
+        found = []
+        for opens, closes in windows:
+            start, end = (opens.timestamp() if opens else -np.inf), closes.timestamp()
+            valid = (times >= start) & (times < end) & (expires > end)
+            found.append((int(valid.sum()), first is not None and first < end))
+        return found
+
+    def times(
+        self, fact: str, where: str | None, same: str | None, last: int, at: datetime
+    ) -> list[datetime]:
+        """Event times of the newest rows of a fact before a moment, oldest first.
+
+        Args:
+            same: only rows that share this column with the newest one.
+        """
+        condition = f" AND ({where})" if where else ""
+        rows = self._warehouse.query(
+            f"SELECT newest, {same or 'NULL'} AS series FROM {self._compiler.fact(fact)} "
+            f"WHERE newest < {literal(at)}{condition} ORDER BY newest DESC, series"
+        ).to_pylist()
+        times = [row["newest"] for row in rows if row["series"] == rows[0]["series"]]
+        distinct = list(dict.fromkeys(times))[:last]
+        return [moment.replace(tzinfo=UTC) for moment in reversed(distinct)]
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in which ``{attestation}`` stands for the current rows of that fact."""
@@ -247,6 +348,17 @@ class History:
     @property
     def _known(self) -> str:
         return "" if self._known_at is None else f" AND recorded_at <= {literal(self._known_at)}"
+
+
+def _field(column: Column, field: str) -> Any:
+    """An array of a column by the name that a rule has for it."""
+    if field in column.shown:
+        return column.shown[field]
+    arrays = {
+        "value": column.value, "lower95": column.lower, "upper95": column.upper,
+        "n": column.sample,
+    }  # fmt: skip
+    return arrays[field]
 
 
 def cell_value(column: Column, index: int, key: str) -> float | str | None:

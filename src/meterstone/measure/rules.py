@@ -1,53 +1,41 @@
-"""Kinds that look at other results over time: threshold, milestone, cadence and trend.
+"""Kinds that look at other results over time: threshold, milestone, cadence, trend, and states that
+count periods.
 
-Rules are the grammar of the vocabulary's conventions: ``{all: […]}``, ``{any: […]}`` or a
-condition, each with an optional ``hold``. Conditions: ``{metric, field, cmp, value}``, ``{metric,
-verdict}``, ``{group, verdict}`` and ``{fact, where, cmp, value}``. A rule that asks for anything
-else is not judged, and says so.
-
-A period is ``yes``, ``no``, ``unknown`` (no result: it breaks a run) or ``neutral`` (nothing
-to judge: it neither counts nor breaks).
+Rules are the grammar of the vocabulary's conventions (see `conditions`): ``{all: […]}``, ``{any:
+[…]}`` or a condition, each with an optional ``hold``.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from scipy import stats
 
-from meterstone.catalogue import Catalogue, Metric, Place, parse_window
-from meterstone.catalogue.model import Hold, Schedule
-from meterstone.catalogue.units import factor
-from meterstone.catalogue.windows import parse_duration
+from meterstone.catalogue import Catalogue, Metric
+from meterstone.catalogue.formula import Formula
+from meterstone.catalogue.model import Hold
+from meterstone.catalogue.windows import parse_anchor
 from meterstone.errors import InputError
-from meterstone.measure.compile import literal
-from meterstone.measure.gates import UNJUDGED
-from meterstone.measure.history import DayResult, History, day_end, last_closed_day
-from meterstone.measure.intervals import mann_kendall
+from meterstone.measure import truth as words
+from meterstone.measure.cadence import published
+from meterstone.measure.conditions import Asking, Conditions, scope_of, since_start, value_of
+from meterstone.measure.history import History, last_closed_day
+from meterstone.measure.periods import period_ends
 from meterstone.measure.results import Scope, Value
-from meterstone.measure.verdict import COMPARE
-
-Truth = Literal["yes", "no", "unknown", "neutral"]
+from meterstone.measure.trends import Trends, counted
+from meterstone.measure.truth import Truth
 
 _LOOKED_AT = {"day": 400, "month": 14, "quarter": 6}
-"""How many periods back a rule is followed: for a milestone, the first run among them counts."""
-
-_EVALUATED = frozenset({
-    "all", "any", "hold", "group", "metric", "fact", "verdict", "strict", "strict_except_100",
-    "except", "at", "field", "where", "cmp", "value",
-})  # fmt: skip
-_FIELDS = ("value", "lower95", "upper95")
+"""How many periods back a rule is followed at least: for a milestone, the first run counts."""
 
 
 @dataclass(slots=True)
 class RuleResult:
-    """Value and verdict of a rule kind, before it becomes a `MetricResult`."""
+    """Value and verdict of a metric that looks back, before it becomes a `MetricResult`."""
 
     value: Value
     verdict: str
@@ -58,7 +46,7 @@ class RuleResult:
 
 
 class Rules:
-    """Evaluates rule kinds at one moment.
+    """Evaluates metrics that look back, at one moment.
 
     Args:
         inside: ids of the metrics whose rules led here.
@@ -74,7 +62,7 @@ class Rules:
         self._inside = inside
 
     def evaluate(self, metric: Metric, scope: Scope) -> RuleResult:
-        """The result of one metric of a rule kind at a scope.
+        """The result of one metric at a scope; found once a moment.
 
         Raises:
             InputError: its rule leads back to itself.
@@ -85,39 +73,52 @@ class Rules:
                 place=metric.place,
                 mend="let one of them ask for a metric that is computed from facts",
             )
-        kinds: dict[str, Callable[[Metric, Scope], RuleResult]] = {
-            "threshold": self._threshold,
-            "milestone": self._milestone,
-            "cadence": self._cadence,
-            "trend": self._trend,
-        }
-        return kinds[metric.raw.kind](metric, scope)
+        key = ("result", metric.id, scope, self._at)
+        if key not in self._history.memo:
+            kinds: dict[str, Callable[[Metric, Scope], RuleResult]] = {
+                "threshold": self._threshold,
+                "milestone": self._milestone,
+                "cadence": self._cadence,
+                "trend": self._trend,
+                "state": self._counted,
+            }
+            self._history.memo[key] = kinds[metric.raw.kind](metric, scope)
+        found: RuleResult = self._history.memo[key]
+        return found
+
+    def _conditions(self, metric: Metric) -> Conditions:
+        inside = (*self._inside, metric.id)
+
+        def ask(other: Metric, scope: Scope, at: datetime) -> RuleResult:
+            return Rules(self._catalogue, self._history, at, inside).evaluate(other, scope)
+
+        return Conditions(self._catalogue, self._history, ask)
 
     def _threshold(self, metric: Metric, scope: Scope) -> RuleResult:
-        rule, hold = _rule(metric)
-        if refused := _refused(rule):
-            return refused
+        _, hold = _rule(metric)
         truth = self._newest_periods(metric, hold, scope)
-        decided = _decided(truth)
-        if not decided:
-            return _nothing(truth, "No result of the rule's metrics yet.")
-        value = _first_run(truth[::-1], hold, broken_ends=True) is not None
-        good = truth.count("yes")
+        sample = self._sample(metric, scope, truth)
+        if not words.decided(truth):
+            return _nothing(metric, truth, sample)
+        value = words.held_now(truth, hold)
+        good = sum(found in words.GOOD for found in truth)
         return RuleResult(
             value,
-            _enough(metric, value, decided),
-            decided,
+            _enough(metric, value, sample),
+            sample,
             f"The rule held on {good} of {len(truth)} {hold.unit}s.",
         )
 
     def _newest_periods(self, metric: Metric, hold: Hold, scope: Scope) -> list[Truth]:
         """The newest periods, as many as it takes to have ``hold.periods`` that count."""
         rule = metric.raw.rule or {}
+        conditions = self._conditions(metric)
+        asking = Asking(metric, scope, hold.unit)
         most = max(_LOOKED_AT[hold.unit], hold.periods)
         size = hold.periods if hold.consecutive else most
         while True:
-            ends = self._period_ends(hold.unit, size)
-            truth = self._truth(rule, ends, scope, (*self._inside, metric.id))
+            ends = period_ends(hold.unit, size, self._at, self._zone)
+            truth = conditions.truth(rule, ends, asking)
             missing = hold.periods - (len(truth) - truth.count("neutral"))
             if missing <= 0 or size >= most:
                 return truth
@@ -125,391 +126,160 @@ class Rules:
 
     def _milestone(self, metric: Metric, scope: Scope) -> RuleResult:
         rule, hold = _rule(metric)
-        if refused := _refused(rule):
-            return refused
-        ends = self._period_ends(hold.unit, max(_LOOKED_AT[hold.unit], hold.periods))
-        truth = self._truth(rule, ends, scope, (*self._inside, metric.id))
-        decided = _decided(truth)
-        if not decided:
-            return _nothing(truth, "No record of what the milestone asks for.")
-        dated = _first_run(truth, hold)
-        parts: dict[str, Value] = {"holds_now": truth[-1] == "yes", "dated_on": None}
+        least = max(_LOOKED_AT[hold.unit], hold.periods)
+        ends = since_start(self._history, hold.unit, least, self._at, self._zone)
+        truth = self._conditions(metric).truth(rule, ends, Asking(metric, scope, hold.unit))
+        sample = self._sample(metric, scope, truth)
+        if not words.decided(truth):
+            return _nothing(metric, truth, sample)
+        dated = words.first_run(truth, hold)
+        parts: dict[str, Value] = {"holds_now": truth[-1] in words.GOOD, "dated_on": None}
         reason = "Not reached yet."
         if dated is not None:
             day = last_closed_day(ends[dated], self._zone)
             parts["dated_on"] = day.isoformat()
             reason = f"Reached on {day:%-d %B %Y}."
-        verdict = _enough(metric, dated is not None, decided)
+        verdict = _enough(metric, dated is not None, sample)
         if verdict == "insufficient_data":
             reason = ""
-        return RuleResult(dated is not None, verdict, decided, reason, parts=parts)
+        return RuleResult(dated is not None, verdict, sample, reason, parts=parts)
+
+    def _sample(self, metric: Metric, scope: Scope, truth: Sequence[Truth]) -> int:
+        """How much a rule rests on: its own formula; the decided periods of its hold, or of the
+        first part that has one; the sample of the metric that it asks for; the closed months of
+        its period; the rows of its fact; decided days."""
+        rule = metric.raw.rule or {}
+        if metric.sample is not None:
+            [terms] = self._history.terms(metric, scope, [self._at])
+            return _whole(metric.sample, terms)
+        if "hold" in rule:
+            return words.decided(truth)
+        for part in _parts(rule):
+            found = self._sample_of(metric, scope, part)
+            if found is not None:
+                return found
+        return words.decided(truth)
+
+    def _sample_of(self, metric: Metric, scope: Scope, part: Mapping[str, Any]) -> int | None:
+        if "hold" in part:
+            conditions = self._conditions(metric)
+            [span] = conditions.spans(part, [self._at], Asking(metric, scope, "day"))
+            return words.decided(span[-words.hold_of(part).periods :])
+        if part.get("period") and "metric" in part and "change" not in part:
+            return self._months(part["period"])
+        if "metric" in part and (asked := self._catalogue.metrics[part["metric"]]).looks_back:
+            inside = (*self._inside, metric.id)
+            rules = Rules(self._catalogue, self._history, self._at, inside)
+            return rules.evaluate(asked, scope_of(part, scope)).n
+        if "fact" in part:
+            [(rows, _)] = self._history.counts(part["fact"], None, [(None, self._at)], scope)
+            return rows
+        return None
+
+    def _months(self, words_: str) -> int:
+        """Closed months after a claim, as many as the period has."""
+        anchor = parse_anchor(words_)
+        closed = [
+            month
+            for month in range(1, anchor.month + 1)
+            if (found := self._history.anchor(f"month {month} after {anchor.claim}"))
+            and found[1] <= self._at
+        ]
+        return len(closed)
 
     def _trend(self, metric: Metric, scope: Scope) -> RuleResult:
-        window = parse_window(metric.raw.window)
-        opens, closes = window.bounds(self._at, self._zone)
-        count = (closes - opens).days
-        newest = last_closed_day(self._at, self._zone)
-        days = [newest - timedelta(days=back) for back in reversed(range(count))]
-        input_ = metric.raw.inputs[0]
-        moments = [day_end(day, self._zone) for day in days]
-        series = np.array(
-            [np.nan if v is None else v for v in self._history.series(input_, scope, moments)],
-            dtype=float,
+        state, n, interval, parts = Trends(self._catalogue, self._history, self._at).state(
+            metric, scope
         )
-        known = series[np.isfinite(series)]
-        if len(known) == 0:
+        if n == 0:
             return RuleResult(None, "no_data", 0)
-        p, slope, interval = _trend_of(series)
-        middle = float(np.median(known))
-        change = 100 * (slope or 0.0) * (count - 1) / abs(middle) if middle else 0.0
-        terms = {
-            "falling": np.array(float(p is not None and p < 0.05 and (slope or 0) < 0)),
-            "rising": np.array(float(p is not None and p < 0.05 and (slope or 0) > 0)),
-            "change": np.array(change),
-            "on_target": np.array(float(self._always_met(input_, known))),
-        }
-        state = next(
-            (lv.level for lv in metric.scale if lv.when is None or bool(lv.when(terms) > 0)), None
-        )
-        good = state == metric.raw.target.value
-        verdict = "met" if good else "not_met"
-        if len(known) < metric.raw.min_sample:
+        verdict = "met" if state == metric.raw.target.value else "not_met"
+        if n < metric.raw.min_sample:
             verdict = "insufficient_data"
-        return RuleResult(
-            state, verdict, len(known),
-            interval=interval,
-            parts={"change_percent": change, "slope_per_day": slope, "p_value": p},
-        )  # fmt: skip
+        return RuleResult(state, verdict, n, interval=interval, parts=parts)
 
-    def _always_met(self, input_: str, known: Any) -> bool:
-        raw = self._catalogue.metrics[input_].raw
-        compare = COMPARE.get(raw.target.cmp)
-        scale = factor(raw.unit, raw.target.unit) or 1.0
-        return compare is not None and bool(np.all(compare(known * scale, raw.target.value)))
+    def _counted(self, metric: Metric, scope: Scope) -> RuleResult:
+        """A state by the number of periods in which rules held."""
+        conditions = self._conditions(metric)
+        terms: dict[str, float] = {}
+        known = 0
+        for name, rule in metric.raw.counted.items():
+            hold = words.hold_of(rule)
+            ends = period_ends(hold.unit, hold.periods, self._at, self._zone)
+            truth = conditions.truth(rule, ends, Asking(metric, scope, hold.unit))
+            terms |= {name + part: value for part, value in counted(truth).items()}
+            known = max(known, words.decided(truth))
+        if known == 0:
+            return RuleResult(None, "no_data", 0, "No result of the rule's metrics yet.")
+        arrays = {name: np.array(value) for name, value in terms.items()}
+        state = next(
+            (lv.level for lv in metric.scale if lv.when is None or bool(lv.when(arrays) > 0)), None
+        )
+        scale = [level.level for level in metric.scale]
+        target = metric.raw.target
+        good = (
+            {target.value}
+            if target.cmp == "=="
+            else set(scale[: scale.index(str(target.value)) + 1])
+        )
+        verdict = "met" if state in good else "not_met"
+        if known < metric.raw.min_sample:
+            verdict = "insufficient_data"
+        return RuleResult(state, verdict, known, parts=dict(terms))
 
     def _cadence(self, metric: Metric, scope: Scope) -> RuleResult:
-        opens, closes = parse_window(metric.raw.window).bounds(self._at, self._zone)
-        first = self._first_published()
-        if scope.kind != "network" or first is None:
+        found = (
+            published(metric, self._catalogue, self._history, self._at)
+            if scope.kind == "network"
+            else None
+        )
+        if found is None:
             return RuleResult(None, "no_data", 0, "Nothing has been published yet.")
-        due = on_time = 0
-        periods: set[datetime] = set()
-        for schedule in metric.raw.schedule:
-            ends = [e for e in self._due_periods(schedule, opens, closes) if e >= first]
-            due += len(ends)
-            periods.update(ends)
-            on_time += self._on_time(schedule, ends)
-        if due == 0:
+        if found.due == 0:
             return RuleResult(None, "no_data", 0, "No publication was due yet.")
-        value = 100.0 * on_time / due
-        enough = len(periods) >= metric.raw.min_sample
+        value = 100.0 * found.on_time / found.due
+        enough = found.periods >= metric.raw.min_sample
         verdict = ("met" if value >= 100 else "not_met") if enough else "insufficient_data"
         return RuleResult(
-            value, verdict, len(periods), f"{on_time} of {due} publications came in time.",
-            parts={"due": due, "on_time": on_time},
+            value, verdict, found.periods,
+            f"{found.on_time} of {found.due} publications came in time.",
+            parts={"due": found.due, "on_time": found.on_time},
         )  # fmt: skip
-
-    def _first_published(self) -> datetime | None:
-        rows = self._history.publications(
-            "min(period_end) AS first", f"published_at <= {literal(self._at)}"
-        )
-        first: datetime | None = rows[0]["first"]
-        return first and first.replace(tzinfo=UTC)
-
-    def _due_periods(self, schedule: Schedule, opens: datetime, closes: datetime) -> list[datetime]:
-        """Ends of the periods of a window whose time limit has passed."""
-        unit = "day" if schedule.share_of_minutes else schedule.every
-        ends = self._period_ends(unit, 400 if unit == "day" else 40)
-        return [e for e in ends if opens < e <= closes and e + _limit(schedule) <= self._at]
-
-    def _on_time(self, schedule: Schedule, ends: Sequence[datetime]) -> int:
-        """How many of the periods were published in time, by their first publication."""
-        refs = [r for r in self._catalogue.group(schedule.group) if r not in schedule.excluding]
-        if not ends:
-            return 0
-        if schedule.share_of_minutes:
-            return self._live_days(refs, ends, schedule.share_of_minutes)
-        rows = self._history.publications(
-            "ref, period_end, min(published_at) AS published_at",
-            f"report = '{schedule.report}' AND period_end >= {literal(ends[0])} GROUP BY ALL",
-        )
-        done: dict[datetime, set[str]] = {end: set() for end in ends}
-        for row in rows:
-            end = row["period_end"].replace(tzinfo=UTC)
-            if end in done and row["published_at"].replace(tzinfo=UTC) <= end + _limit(schedule):
-                done[end].add(row["ref"])
-        return sum(done[end] >= set(refs) for end in ends)
-
-    def _live_days(self, refs: Sequence[str], ends: Sequence[datetime], share: float) -> int:
-        """Days on which enough minutes had a live result of every ref."""
-        days = [
-            (day_end(last_closed_day(e, self._zone) - timedelta(days=1), self._zone), e)
-            for e in ends
-        ]
-        rows = self._history.publications(
-            "ref, date_trunc('minute', published_at) AS minute",
-            f"report = 'live' AND published_at >= {literal(days[0][0])} GROUP BY ALL",
-        )
-        live: dict[datetime, set[str]] = {}
-        for row in rows:
-            live.setdefault(row["minute"].replace(tzinfo=UTC), set()).add(row["ref"])
-        full = sorted(minute for minute, found in live.items() if found >= set(refs))
-        good = 0
-        for start, end in days:
-            covered = sum(start <= minute < end for minute in full)
-            good += 100 * covered >= share * ((end - start) // timedelta(minutes=1))
-        return good
-
-    def _truth(
-        self,
-        rule: Mapping[str, Any],
-        moments: Sequence[datetime],
-        scope: Scope,
-        inside: tuple[str, ...],
-    ) -> list[Truth]:
-        """Whether a rule (without its own hold) is true at each moment."""
-        if "all" in rule or "any" in rule:
-            parts = [
-                self._held(part, moments, scope, inside)
-                for part in rule.get("all", rule.get("any"))
-            ]
-            join = _all if "all" in rule else _any
-            return [join(column) for column in zip(*parts, strict=True)]
-        if "group" in rule:
-            return self._group_truth(rule, moments)
-        if "fact" in rule:
-            return [self._fact_truth(rule, at) for at in moments]
-        return self._metric_truth(rule, moments, scope, inside)
-
-    def _held(
-        self,
-        rule: Mapping[str, Any],
-        moments: Sequence[datetime],
-        scope: Scope,
-        inside: tuple[str, ...],
-    ) -> list[Truth]:
-        """Whether a part of a rule is true at each moment, with its own hold up to then."""
-        if "hold" not in rule:
-            return self._truth(rule, moments, scope, inside)
-        hold = _hold(rule)
-        spans = [self._period_ends(hold.unit, 2 * hold.periods, at) for at in moments]
-        ends = sorted({end for span in spans for end in span})
-        truth = dict(zip(ends, self._truth(rule, ends, scope, inside), strict=True))
-        return [_held_at([truth[end] for end in span], hold) for span in spans]
-
-    def _fact_truth(self, rule: Mapping[str, Any], at: datetime) -> Truth:
-        """A fact without any row says nothing: nobody kept the register."""
-        if self._history.count(rule["fact"], None, at) == 0:
-            return "unknown"
-        count = self._history.count(rule["fact"], rule.get("where"), at)
-        return _word(COMPARE[rule["cmp"]](count, rule["value"]) if "cmp" in rule else count >= 1)
-
-    def _group_truth(self, rule: Mapping[str, Any], moments: Sequence[datetime]) -> list[Truth]:
-        out = rule.get("except", [])
-        judged = self._catalogue.by_ref()
-        refs = [
-            ref
-            for ref in self._catalogue.group(rule["group"])
-            if ref not in out and judged[ref][0].raw.verdict_on != "reference"
-        ]
-        days = [last_closed_day(at, self._zone) for at in moments]
-        results = self._history.days(refs, days)
-        return [
-            _group([_leaf(rule, *judged[ref], result) for ref, result in results[day].items()])
-            for day in days
-        ]
-
-    def _metric_truth(
-        self,
-        rule: Mapping[str, Any],
-        moments: Sequence[datetime],
-        scope: Scope,
-        inside: tuple[str, ...],
-    ) -> list[Truth]:
-        metric = self._catalogue.metrics[rule["metric"]]
-        for kind, key in rule.get("at", {}).items():
-            scope = Scope(kind, key)
-        if metric.looks_back:
-            found = [
-                Rules(self._catalogue, self._history, at, inside).evaluate(metric, scope)
-                for at in moments
-            ]
-            if "verdict" in rule:
-                return [_verdict_word(result.verdict, rule) for result in found]
-            return [_compared(result.value, rule, metric) for result in found]
-        if "verdict" in rule:
-            return [_verdict_word(v, rule) for v in self._verdicts(metric, scope, moments)]
-        values = self._history.series(metric.id, scope, moments, rule.get("field") or "value")
-        return [_compared(value, rule, metric) for value in values]
-
-    def _verdicts(self, metric: Metric, scope: Scope, moments: Sequence[datetime]) -> list[str]:
-        """Verdicts of the place that judges a scope: as they were published; else computed."""
-        place = next((p for p in metric.places if p.at.get(scope.kind) == scope.key), None)
-        if place is None and scope.kind != "network":
-            return self._history.verdicts(metric, scope, moments)
-        ref = (place or metric.places[0]).ref
-        days = [last_closed_day(at, self._zone) for at in moments]
-        results = self._history.days([ref], days)
-        return [results[day][ref].verdict for day in days]
-
-    def _period_ends(self, unit: str, count: int, at: datetime | None = None) -> list[datetime]:
-        """Ends of the newest ``count`` closed periods, oldest first."""
-        window = parse_window(f"calendar {unit}")
-        ends: list[datetime] = []
-        at = at or self._at
-        while len(ends) < count:
-            start, end = window.bounds(at, self._zone)
-            ends.append(end)
-            at = start
-        return ends[::-1]
 
 
 def _rule(metric: Metric) -> tuple[Mapping[str, Any], Hold]:
     rule = metric.raw.rule or {}
-    return rule, _hold(rule)
+    return rule, words.hold_of(rule)
 
 
-def _hold(rule: Mapping[str, Any]) -> Hold:
-    return Hold(**(rule.get("hold") or {"periods": 1}))
+def _parts(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The conditions of a rule, in their order."""
+    parts = rule.get("all", rule.get("any"))
+    if parts is None or "hold" in rule:
+        yield rule
+        return
+    for part in parts:
+        yield from _parts(part)
 
 
-def _refused(rule: Mapping[str, Any]) -> RuleResult | None:
-    """The result of a rule that asks for what is not evaluated here."""
-    unknown = sorted(set(_keys(rule)) - _EVALUATED)
-    if not unknown:
-        return None
-    return RuleResult(
-        None,
-        "no_data",
-        0,
-        f"Not judged: the rule asks for {', '.join(unknown)}, not evaluated yet.",
-    )
+def _whole(formula: Formula, terms: Mapping[str, tuple[float, float]]) -> int:
+    value = value_of(formula, terms)
+    return 0 if np.isnan(value) else round(value)
 
 
-def _keys(rule: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in rule.items():
-        yield key
-        for part in value if key in ("all", "any") else ():
-            yield from _keys(part)
-    if rule.get("field", "value") not in _FIELDS:
-        yield f"field {rule['field']}"
-
-
-def _decided(truth: Sequence[Truth]) -> int:
-    return truth.count("yes") + truth.count("no")
-
-
-def _nothing(truth: Sequence[Truth], reason: str) -> RuleResult:
+def _nothing(metric: Metric, truth: Sequence[Truth], sample: int) -> RuleResult:
     """Of a rule that was not decided once."""
     if truth[-1] == "neutral":
         return RuleResult(None, "not_applicable", 0, "There was nothing to judge.")
-    return RuleResult(None, "no_data", 0, reason)
+    rule = metric.raw.rule or {}
+    if 0 < sample < metric.raw.min_sample and "hold" not in rule:
+        return RuleResult(None, "insufficient_data", sample)
+    if metric.raw.kind == "milestone":
+        return RuleResult(None, "no_data", 0, "No record of what the milestone asks for.")
+    return RuleResult(None, "no_data", 0, "No result of the rule's metrics yet.")
 
 
-def _enough(metric: Metric, value: bool, decided: int) -> str:
-    if decided < metric.raw.min_sample:
+def _enough(metric: Metric, value: bool, sample: int) -> str:
+    if sample < metric.raw.min_sample:
         return "insufficient_data"
     return "met" if value else "not_met"
-
-
-def _first_run(truth: Sequence[Truth], hold: Hold, *, broken_ends: bool = False) -> int | None:
-    """Index of the last period of the first run that is long enough.
-
-    ``broken_ends``: a run that breaks ends the search, as for the run up to now.
-    """
-    run = 0
-    for index, word in enumerate(truth):
-        if word == "neutral":
-            continue
-        if word == "yes":
-            run += 1
-        elif hold.consecutive:
-            if broken_ends:
-                return None
-            run = 0
-        if run >= hold.periods and word == "yes":
-            return index
-    return None
-
-
-def _held_at(truth: Sequence[Truth], hold: Hold) -> Truth:
-    if _first_run(truth[::-1], hold, broken_ends=True) is not None:
-        return "yes"
-    if "no" not in truth and "yes" not in truth:
-        return truth[-1]
-    return "no"
-
-
-def _leaf(rule: Mapping[str, Any], metric: Metric, place: Place, result: DayResult) -> Truth:
-    """One result of a group. Words have no 'above': they are met, or not."""
-    word = _verdict_word(result.verdict, {"verdict": "met", **rule})
-    value, target = result.value, place.target
-    if word != "yes" or not isinstance(value, float) or not isinstance(target.value, int | float):
-        return word
-    measured = value * (factor(metric.raw.unit, target.unit) or 1.0)
-    can_be_exceeded = not (target.value == 100 and target.unit.startswith("%"))
-    if rule.get("strict") or (rule.get("strict_except_100") and can_be_exceeded):
-        better = operator.gt if target.cmp in (">=", ">", "==") else operator.lt
-        word = _word(better(measured, target.value))
-    return word
-
-
-def _group(leaves: Sequence[Truth]) -> Truth:
-    """All of a group; a leaf without a result breaks where others have one."""
-    if "yes" not in leaves and "no" not in leaves:
-        return "unknown" if "unknown" in leaves else "neutral"
-    return _word("no" not in leaves and "unknown" not in leaves)
-
-
-def _verdict_word(verdict: str, rule: Mapping[str, Any]) -> Truth:
-    if verdict == rule["verdict"]:
-        return "yes"
-    if verdict == "not_applicable":
-        return "neutral"
-    return "unknown" if verdict in UNJUDGED else "no"
-
-
-def _compared(value: Any, rule: Mapping[str, Any], metric: Metric) -> Truth:
-    if value is None:
-        return "unknown"
-    if rule["cmp"] == "at_least":
-        words = [level.level for level in metric.scale]
-        return _word(value in words[: words.index(rule["value"]) + 1])
-    return _word(bool(COMPARE[rule["cmp"]](value, rule["value"])))
-
-
-def _word(holds: bool) -> Truth:
-    return "yes" if holds else "no"
-
-
-def _all(parts: Sequence[Truth]) -> Truth:
-    for word in ("no", "unknown", "yes"):
-        if word in parts:
-            return word
-    return "neutral"
-
-
-def _any(parts: Sequence[Truth]) -> Truth:
-    for word in ("yes", "unknown", "no"):
-        if word in parts:
-            return word
-    return "neutral"
-
-
-def _limit(schedule: Schedule) -> timedelta:
-    return parse_duration(schedule.due_within) if schedule.due_within else timedelta(0)
-
-
-def _trend_of(
-    series: Any,
-) -> tuple[float | None, float | None, tuple[float, float] | None]:
-    """One-sided p value, Theil-Sen slope a day and its interval; None for too few days.
-
-    The slope counts the days without a value, which the test leaves out.
-    """
-    p, _, _ = mann_kendall(series)
-    if np.isnan(p):
-        return None, None, None
-    days = np.flatnonzero(np.isfinite(series))
-    slope, _, low, high = stats.theilslopes(series[days], days, 0.95)
-    return p, float(slope), (float(low), float(high))
