@@ -47,7 +47,8 @@ def test_every_key_of_the_language_has_an_example() -> None:
         sql rollup where time over reads materialize scopes agg quantile_of q shift window from
         terms value numerator denominator sample heartbeat empty population gates scale unknown
         censored resample shown inputs rule schedule hook at same_as min_sample note literal
-        steps counted per last resample_by population_size events log_variance lower upper estimates measured_at
+        steps counted per last resample_by population_size events log_variance lower upper
+        estimates measured_at
         except hold missing_day late_facts restatement maintenance
     """
     for key in keys.split():
