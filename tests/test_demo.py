@@ -85,3 +85,19 @@ def test_the_scorecard_verifies(ran, monkeypatch, capfd):
     found = Meterstone(ran, monkeypatch, capfd)("verify", ran / "scorecard.json", "--json")
     assert found.code == 0
     assert (found.json["outcome"], found.json["recomputed"]["outcome"]) == ("valid", "equal")
+
+
+@pytest.fixture(scope="module")
+def simulated(ran):
+    return json.loads((demo.simulated_home(ran) / "scorecard.json").read_bytes())
+
+
+def test_the_simulated_network_is_apart_and_says_so(card, simulated):
+    assert card["labels"] == ["real", "reconstructed"]
+    assert simulated["labels"] == ["reconstructed", "simulated"]
+    assert simulated["day"] == "2026-09-30"
+
+
+def test_the_simulated_network_is_mixed(simulated):
+    verdicts = {metric["verdict"] for metric in simulated["metrics"]}
+    assert {"met", "not_met", "insufficient_data", "no_data", "expired"} <= verdicts

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
@@ -63,6 +63,9 @@ from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 _SHOWN_AT_ONCE = 32
+
+SIMULATED_CLAIM = "simulated:"
+"""How the claim begins by which a simulated network labels its facts."""
 
 FIRST_DAY = BEGINNING.date() + timedelta(days=366)
 """Days before this one are not reported: a window a year back would begin before time does."""
@@ -232,7 +235,7 @@ class Home:
             catalogue_version=self.catalogue.version,
             highest_seq=seq,
             input_digest=digest,
-            labels=["real", "reconstructed"] if reconstructed else ["real"],
+            labels=[self.origin, "reconstructed"] if reconstructed else [self.origin],
             about=self._about(mine, measuring.runs(day, mine)),
             maintenance=[window.as_dict() for window in measuring.maintenance()],
         )
@@ -291,6 +294,15 @@ class Home:
         if body:
             self.recorder.land(_own_facts(body, f"publication {report} {day}"))
         return self.recorder.map_new()
+
+    @property
+    def origin(self) -> Literal["real", "simulated"]:
+        """Whether the facts are real; a simulated network says of itself that it is one."""
+        rows = self.warehouse.query(
+            f"SELECT 1 FROM {self.warehouse.relation('attestation', None)} AS a "
+            f"WHERE starts_with(a.claim_key, '{SIMULATED_CLAIM}') LIMIT 1"
+        )
+        return "simulated" if rows.num_rows else "real"
 
     def attestation_forms(self) -> dict[str, list[Field]]:
         """The facts that a person can attest, with the fields of their forms."""

@@ -827,20 +827,38 @@ def demo_command(
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Load the real sample data, measure it, print the scorecard, and serve it as a page.
+    """Load real sample data and a simulated network, measure both, and serve them as pages.
 
     Example: meterstone demo --no-serve
     """
     folder = home_path(home) if home else Path(".meterstone/demo")
     demo.prepare(folder)
-    with Home(folder) as opened:
+    with Home(folder) as real, Home(demo.simulated_home(folder)) as simulated:
+        with _log.status("simulating a network") as status:
+            files = demo.simulated_paths(folder, lambda part: status.update(f"simulating: {part}"))
         with _bytes_shown() as advance:
-            ingest_files(opened.recorder, demo.paths(), context=demo.CONTEXT, on_progress=advance)
-        document = opened.scorecard(Scope("network"), demo.DAY)
-        (folder / "scorecard.json").write_bytes(canonical(document))
-        _emit(document, as_json=json_, text=terminal.scorecard(document))
+            ingest_files(real.recorder, demo.paths(), context=demo.CONTEXT, on_progress=advance)
+        with _bytes_shown() as advance:
+            ingest_files(simulated.recorder, files, on_progress=advance)
+        documents = {}
+        for opened, day in ((real, demo.DAY), (simulated, demo.SIMULATED_DAY)):
+            document = documents[opened.origin] = opened.scorecard(Scope("network"), day)
+            (opened.path / "scorecard.json").write_bytes(canonical(document))
+            if not json_:
+                terminal.show(terminal.scorecard(document))
+        _emit(documents, as_json=json_)
         if serve_page:
-            serve_receiver(opened, setting("host", host), port, _faces(opened, demo.DAY))
+            serve_receiver(real, setting("host", host), port, _demo_faces(real, simulated))
+
+
+def _demo_faces(real: Home, simulated: Home) -> list[BaseRoute]:
+    """Both homes, each at addresses of its own; the framework is that of the simulated network."""
+    return [
+        *pages(real, demo.DAY, beside={"simulated network": "/simulated/"}),
+        *pages(simulated, demo.SIMULATED_DAY, base="/simulated", beside={"real data": "/"}),
+        *framework_routes(simulated),
+        *attestation_routes(simulated),
+    ]
 
 
 @app.command()

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import sqlglot
 from networks import network
 from sqlglot import exp
@@ -170,8 +171,6 @@ class _Turned:
         return self.inner.names
 
     def __call__(self, terms: Mapping[str, Any]) -> Any:
-        import numpy as np
-
         with np.errstate(all="ignore"):
             return self.size / np.asarray(self.inner(terms), dtype=float)
 

@@ -263,8 +263,10 @@ def looks_back(raw: RawMetric) -> bool:
 
 
 class RawPlace(_Raw, frozen=True, kw_only=True):
-    """Another place of the framework that sets a target for a metric defined elsewhere; ``value`` and
-    ``sample`` are formulas over the terms of that metric, where the place asks for another period.
+    """Another place of the framework that sets a target for a metric defined elsewhere.
+
+    ``value`` and ``sample`` are formulas over the terms of that metric, where the place asks for
+    another period.
     """
 
     ref: str

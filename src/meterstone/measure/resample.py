@@ -59,11 +59,11 @@ def _counts_units(call: exp.Expr, unit: str) -> bool:
 
 
 def _listed(term: Term, tree: exp.Expr, call: exp.Expr) -> Term:
-    """The term as the list of its values; a filter stays."""
+    """The term as the list of its values; its filters stay, as one."""
     value = call.this.sql(dialect="duckdb")
     where = tree.expression.this.sql(dialect="duckdb") if isinstance(tree, exp.Filter) else "true"
-    agg = f"list({value}) FILTER (WHERE ({where}) AND ({value}) IS NOT NULL)"
-    return replace(term, agg=agg, mergeable=False)
+    kept = f"({where}) AND ({term.where or 'true'}) AND ({value}) IS NOT NULL"
+    return replace(term, agg=f"list({value}) FILTER (WHERE {kept})", where=None, mergeable=False)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,9 @@ No script, no outside request; the only inputs are the day and an element of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -44,25 +46,37 @@ HEADERS = {
 _SYSTEMS = "Demo"
 
 
-def pages(home: Scorecards, day: date | None = None) -> list[BaseRoute]:
+def pages(
+    home: Scorecards,
+    day: date | None = None,
+    *,
+    base: str = "",
+    beside: Mapping[str, str] = MappingProxyType({}),
+) -> list[BaseRoute]:
     """Routes of the page.
 
     Args:
         home: gives scorecards.
         day: shown when none is asked for; None: the newest that is over.
+        base: path that all addresses begin with, such as ``/simulated``.
+        beside: other sites that the page links to, by their name.
     """
-    site = _Site(home, day)
+    site = _Site(home, day, base, beside)
     return [
-        Route("/", site.scorecard_page),
-        Route("/scorecard.json", site.scorecard_json),
-        Route("/style.css", site.style),
+        Route(f"{base}/", site.scorecard_page),
+        Route(f"{base}/scorecard.json", site.scorecard_json),
+        Route(f"{base}/style.css", site.style),
     ]
 
 
 class _Site:
-    def __init__(self, home: Scorecards, day: date | None) -> None:
+    def __init__(
+        self, home: Scorecards, day: date | None, base: str, beside: Mapping[str, str]
+    ) -> None:
         self._home = home
         self._day = day
+        self._base = base
+        self._beside = beside
         self._templates = Environment(
             loader=PackageLoader("meterstone.publish"),
             autoescape=True,
@@ -77,6 +91,8 @@ class _Site:
         card = self._home.shown_scorecard(Scope("network"), day)
         html = self._templates.get_template("scorecard.html").render(
             card=card,
+            base=self._base,
+            beside=self._beside,
             groups=_groups(card["metrics"]),
             day=day,
             before=day - timedelta(days=1),

@@ -639,7 +639,7 @@ def webhooks(scene: Scene) -> list[Webhook]:
 
 
 def write_webhooks(facts: Facts, rows: Sequence[Webhook]) -> None:
-    """webhook_delivery rows; every twentieth event was sent twice: one row, and a revision of it."""
+    """webhook_delivery rows; every twentieth event was sent twice: a row, and a revision of it."""
     if not rows:
         return
     names = {
