@@ -27,6 +27,7 @@ DOMAINS = (
     "pipeline",
     "operations",
     "assurance",
+    "people_score",
 )
 """Domain modules in the order in which they run: a later one may use what earlier ones made."""
 

@@ -100,7 +100,7 @@ def _asked(world: World, rng: np.random.Generator, knobs: SupportKnobs) -> Itera
             if opened >= world.end:
                 continue
             number += 1
-            yield _ticket(f"people-t{number}", shop, opened, rng, knobs)
+            yield _ticket(f"people-t{number}", shop, opened, world.end, rng, knobs)
         if rng.random() < knobs.stuck and days > 60:
             number += 1
             opened = end - timedelta(days=40)
@@ -109,7 +109,12 @@ def _asked(world: World, rng: np.random.Generator, knobs: SupportKnobs) -> Itera
 
 
 def _ticket(
-    name: str, shop: Shop, opened: datetime, rng: np.random.Generator, knobs: SupportKnobs
+    name: str,
+    shop: Shop,
+    opened: datetime,
+    end: datetime,
+    rng: np.random.Generator,
+    knobs: SupportKnobs,
 ) -> Ticket:
     wait = int(knobs.first_response_s * np.exp(rng.normal(0, 0.8)))
     answered = opened + timedelta(seconds=wait)
@@ -119,12 +124,16 @@ def _ticket(
     if rng.random() < knobs.escalated:
         return replace(ticket, escalated=True, contacts=3)
     if at_once:
-        late = rng.random() < 0.02  # reopened after the seven days: still resolved at once
-        return replace(ticket, reopened=resolved + timedelta(days=9)) if late else ticket
+        # Reopened after the seven days, and open yet: it was resolved at once all the same.
+        again = resolved + timedelta(days=9)
+        late = end - 6 * DAY < again < end and rng.random() < 0.3
+        return replace(ticket, reopened=again, status="open") if late else ticket
     if rng.random() < 0.5:
         return replace(ticket, contacts=int(rng.integers(2, 5)))
     again = resolved + timedelta(days=int(rng.integers(1, 6)))
-    return replace(ticket, reopened=again, status="open")
+    if again > end - 2 * DAY:
+        return replace(ticket, reopened=again, status="open")
+    return replace(ticket, reopened=again, resolved=again + timedelta(hours=20))
 
 
 def _offered(world: World, rng: np.random.Generator, knobs: SupportKnobs) -> Iterator[Ticket]:

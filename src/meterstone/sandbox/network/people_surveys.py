@@ -220,7 +220,8 @@ def _with_changes(rng: np.random.Generator, last: Answer) -> list[Answer]:
     if chance < 0.11:
         # The mind is changed after the wave has closed: the latest answer counts.
         after = last.wave.closed + timedelta(hours=30)
-        return [replace(last, score=other), replace(last, submitted=after)]
+        before = max((last.score or 0.0) - 1, last.low)
+        return [replace(last, score=before), replace(last, submitted=after)]
     return [last]
 
 
