@@ -26,6 +26,7 @@ DOMAINS = (
     "billing",
     "pipeline",
     "operations",
+    "returns",
     "assurance",
     "people_score",
 )

@@ -35,6 +35,7 @@ class Knobs:
         slow: one in so many new deals is won only after half a year; 0 for none.
         copies: one in so many deals is known from two sources.
         unrenewed: one in so many franchise agreements is not renewed in time; 0 for none.
+        late: one in so many is renewed on the last of the 90 days.
         reviewed: days from the newest review of the registers to the end.
     """
 
@@ -45,14 +46,15 @@ class Knobs:
     slow: int
     copies: int
     unrenewed: int
+    late: int
     reviewed: int
 
 
 KNOBS = {
-    "thriving": Knobs(14, 14, 0.95, 0.93, 0, 4, 0, 3),
+    "thriving": Knobs(14, 14, 0.95, 0.93, 0, 4, 0, 45, 3),
     # New deals drag on, and agreements are not renewed.
-    "struggling": Knobs(14, 14, 0.95, 0.93, 4, 4, 7, 3),
-    "honest": Knobs(4, 3, 0.6, 0.5, 5, 3, 5, 130),
+    "struggling": Knobs(14, 14, 0.95, 0.93, 4, 4, 7, 45, 3),
+    "honest": Knobs(4, 3, 0.6, 0.5, 5, 3, 5, 6, 130),
 }
 
 _GROWTH = "FranchiseGrowthAnalytics.track_network_expansion"
@@ -299,7 +301,7 @@ def _agreements(world: World, knobs: Knobs) -> list[Contract]:
             until,
         )  # fmt: skip
         for nth, term in enumerate(terms[:-1]):
-            late = number % 6 == 2
+            late = number % knobs.late == 2
             if knobs.unrenewed and number % knobs.unrenewed == 3:
                 # renewed all the same, but later than 90 days after the end, or without a successor
                 after = at_hour(term.ends + 91 * DAY, 0)
