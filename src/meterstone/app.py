@@ -47,6 +47,7 @@ from meterstone.record.attestation import (
 from meterstone.record.log import LandingLog
 from meterstone.record.model import Incoming
 from meterstone.record.recorder import Mapping, Recorder
+from meterstone.record.strangers import Stranger, strangers
 from meterstone.scorecard import (
     About,
     Lineage,
@@ -177,6 +178,10 @@ class Home:
         self.recorder.map_new()
         moment = at or datetime.now(UTC).replace(second=0, microsecond=0)
         return moment, Measuring(self.subject, moment, known_at).of(frozenset(metrics))
+
+    def strangers(self) -> list[Stranger]:
+        """Franchises that rows name and no register knows."""
+        return strangers(self.warehouse, vocabulary())
 
     def explain(
         self, metric: str, scope: Scope, at: datetime, known_at: datetime | None = None

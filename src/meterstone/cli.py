@@ -208,6 +208,7 @@ def ingest(
         added[key] = value
     with Home(home_path(home)) as opened, _bytes_shown() as advance:
         report = ingest_files(opened.recorder, paths, as_=as_, context=added, on_progress=advance)
+        unknown = opened.strangers()
     appended = report.mapping.appended
     document = {
         "files": [
@@ -227,6 +228,7 @@ def ingest(
             "revised": appended.revised,
         },
         "quarantined": report.mapping.rejected,
+        "unknown_franchises": [stranger.franchise_id for stranger in unknown],
     }
     _emit(document, as_json=json_)
     if not json_:
@@ -241,6 +243,8 @@ def ingest(
         )
         if report.mapping.rejected:
             print("next: meterstone quarantine list")
+        if unknown:
+            print(f"{len(unknown):,} franchises nobody knows: meterstone quarantine franchises")
 
 
 @contextmanager
@@ -630,6 +634,26 @@ def quarantine_list(
         for q in waiting:
             print(f"record {q.seq} ({q.name}) item {q.item} {q.fact}: {q.reason}\n  mend: {q.mend}")
         print(f"{len(waiting)} in quarantine" if waiting else "The quarantine is empty.")
+
+
+@quarantine_app.command("franchises")
+def quarantine_franchises(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Franchises that rows name and no register knows; their rows are kept."""
+    with Home(home_path(home)) as opened:
+        opened.recorder.map_new()
+        found = opened.strangers()
+    document = [
+        {
+            "franchise_id": s.franchise_id, "fact": s.fact, "rows": s.rows, "record": s.seq,
+            "reason": s.reason, "mend": s.mend,
+        }
+        for s in found
+    ]  # fmt: skip
+    _emit(document, as_json=json_)
+    if not json_:
+        for stranger in found:
+            print(f"record {stranger.seq}: {stranger.reason}\n  mend: {stranger.mend}")
+        print(f"{len(found)} unknown" if found else "All franchises are known.")
 
 
 @quarantine_app.command("retry")

@@ -48,7 +48,7 @@ def both(fact: str, made: list[dict[str, Any]], **defaults: Any) -> tuple[Any, A
 
 VALUES = {
     "gross": st.sampled_from([0.0, 12.5, 0.1, 1e9, 33.333, float("nan"), -4.0, None, 7]),
-    "currency": st.sampled_from(["USD", "EUR", "", None]),
+    "currency": st.sampled_from(["USD", "EUR", "usd", "XXX", "", None]),
     "status": st.sampled_from(["completed", "voided", "lost", None]),
     "paid_at": st.sampled_from(
         [AT, AT + timedelta(days=31), datetime(1970, 1, 1, tzinfo=UTC), None, RECEIVED]

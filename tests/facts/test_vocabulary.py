@@ -23,7 +23,7 @@ def test_it_holds_the_fifty_facts_in_their_order() -> None:
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
 def test_a_fact_speaks_of_its_own_columns(fact: FactSchema) -> None:
     named = {*fact.key, fact.event_time}
-    named |= {side for check in fact.checks for side in (check.left, check.right)}
+    named |= {name for check in fact.checks for name in (*check.left, *check.right)}
     if fact.rollup:
         named |= {*fact.rollup.dimensions, fact.rollup.weight, fact.rollup.value}
     assert named <= set(fact.columns)

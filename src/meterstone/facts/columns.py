@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from meterstone.facts.codes import CODES
 from meterstone.facts.model import Column, FactSchema
 from meterstone.facts.validate import (
     CLOCK_TOLERANCE,
@@ -125,6 +126,9 @@ def _text(column: Column, array: pa.Array, given: pa.DataType) -> pa.Array:
     _require(_all(pc.not_equal(text, "")))
     if column.allowed:
         _require(_all(pc.or_kleene(pc.is_null(text), pc.is_in(text, pa.array(column.allowed)))))
+    if column.codes:
+        known = pa.array(sorted(CODES[column.codes]))
+        _require(_all(pc.or_kleene(pc.is_null(text), pc.is_in(text, known))))
     return text
 
 
@@ -166,10 +170,18 @@ def _check(schema: FactSchema, arrays: Mapping[str, pa.Array], received_at: date
     latest = (received_at + CLOCK_TOLERANCE).replace(tzinfo=None)
     _require(_all(pc.less_equal(time, latest)))
     for rule in schema.checks:
-        _require(_all(_COMPARE[rule.op](arrays[rule.left], arrays[rule.right])))
+        left, right = (_total(arrays, side) for side in (rule.left, rule.right))
+        _require(_all(_COMPARE[rule.op](left, right)))
     names = [*schema.key, "revision"]
     keys = pa.table([arrays[name] for name in names], names=names)
     _require(keys.group_by(names, use_threads=False).aggregate([]).num_rows == len(time))
+
+
+def _total(arrays: Mapping[str, pa.Array], names: tuple[str, ...]) -> pa.Array:
+    total = arrays[names[0]]
+    for name in names[1:]:
+        total = pc.add(total, arrays[name])
+    return total
 
 
 def _evidence(schema: FactSchema, arrays: Mapping[str, pa.Array], count: int) -> pa.Array:

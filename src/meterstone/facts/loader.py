@@ -32,6 +32,7 @@ def _columns(raw: dict[str, dict[str, Any]]) -> tuple[Column, ...]:
             unit=entry.get("unit", ""),
             nullable=entry.get("nullable", False),
             allowed=tuple(entry.get("allowed", ())),
+            codes=entry.get("codes", ""),
             desc=entry.get("desc", ""),
         )
         for name, entry in raw.items()

@@ -22,18 +22,21 @@ _NON_NEGATIVE_UNITS = frozenset(
         "rank", "records", "s", "sample units", "units of work", "users", "vCPU", "virtual users",
     }
 )  # fmt: skip
+_CHECK = re.compile(r"(\w+(?: \+ \w+)*) (>=|<=|>|<) (\w+(?: \+ \w+)*)")
 _RANGE = re.compile(r"\((\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a fact; ``unit`` is a label for people, and sets the range of numbers."""
+    """One column of a fact; ``unit`` is a label for people, and sets the range of numbers;
+    ``codes`` is the standard whose codes a text has to be one of (`meterstone.facts.codes`)."""
 
     name: str
     type: ColumnType
     unit: str = ""
     nullable: bool = False
     allowed: tuple[str, ...] = ()
+    codes: str = ""
     desc: str = ""
 
     @property
@@ -50,22 +53,25 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RowCheck:
-    """A rule between two columns of one row: ``left op right``; a null on either side passes."""
+    """A rule between the columns of one row: ``left op right``, each side a column or a sum of
+    some; a null passes."""
 
-    left: str
+    left: tuple[str, ...]
     op: Literal[">=", "<=", ">", "<"]
-    right: str
+    right: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> RowCheck:
-        """``'ended_at >= started_at'`` as a rule."""
-        left, op, right = text.split()
-        if op not in (">=", "<=", ">", "<"):
-            raise ValueError(f"a row check compares two columns with >=, <=, > or <, not {op!r}")
-        return cls(left, op, right)  # type: ignore[arg-type]  # narrowed by the check above
+        """``'ended_at >= started_at'`` or ``'refund + discount <= gross'`` as a rule."""
+        match = _CHECK.fullmatch(text)
+        if match is None:
+            raise ValueError(f"a row check compares columns with >=, <=, > or <, not {text!r}")
+        left, op, right = match.groups()
+        sides = tuple(tuple(side.split(" + ")) for side in (left, right))
+        return cls(sides[0], op, sides[1])  # type: ignore[arg-type]  # by the regex
 
     def __str__(self) -> str:
-        return f"{self.left} {self.op} {self.right}"
+        return f"{' + '.join(self.left)} {self.op} {' + '.join(self.right)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A row is refused whole, with the first thing that is wrong with it; the rows aro
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from meterstone.errors import suggest
+from meterstone.facts.codes import CODES
 from meterstone.facts.model import EVIDENCE_LEVELS, Column, Evidence, FactSchema
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -270,7 +272,7 @@ class _RowChecker:
 
     def _refuse_broken_rules(self, row: Mapping[str, Any]) -> None:
         for rule in self._schema.checks:
-            left, right = row[rule.left], row[rule.right]
+            left, right = _total(row, rule.left), _total(row, rule.right)
             if left is None or right is None:
                 continue
             holds = {
@@ -281,9 +283,19 @@ class _RowChecker:
             }[rule.op]
             if not holds:
                 raise RowRefused(
-                    f"{rule.left} {left} and {rule.right} {right} break the rule {rule}",
-                    f"correct {rule.left} or {rule.right} at the source and send the row again",
+                    f"{' + '.join(rule.left)} {left} and {' + '.join(rule.right)} {right} break "
+                    f"the rule {rule}",
+                    f"correct {' or '.join((*rule.left, *rule.right))} at the source and send the "
+                    "row again",
                 )
+
+
+def _total(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """One side of a rule: a column, or the sum of some; None where one is missing."""
+    values = [row[name] for name in names]
+    if any(value is None for value in values):
+        return None
+    return values[0] if len(values) == 1 else sum(values)
 
 
 def _refuse(column: Column, value: object, wanted: str) -> RowRefused:
@@ -299,7 +311,18 @@ def _string(column: Column, value: object) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise _refuse(column, value, "valid UTF-8 text") from None
+    if column.codes and value not in CODES[column.codes]:
+        raise RowRefused(
+            f"{column.name} is {value!r}, which is no code of {column.codes}",
+            _nearest_code(value, column.codes),
+        )
     return value
+
+
+def _nearest_code(value: str, codes: str) -> str:
+    known = sorted(CODES[codes])
+    near = difflib.get_close_matches(value.strip().upper(), known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"write a code of {codes}, such as {known[-1]}"
 
 
 def _enum(column: Column, value: object) -> str:
