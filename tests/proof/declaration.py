@@ -46,8 +46,8 @@ def main() -> int:
     lines = [
         "# Proof: success is declared", "",
         "Written by `./run proof declaration`: the thriving network (simulated), 122 days of",
-        "telemetry, all targets and gates at 1 October 2026, 00:00 UTC. Nothing was published then:",
-        "days are reconstructed.",
+        "telemetry, all targets and gates at 1 October 2026, 00:00 UTC. Nothing was published",
+        "then, so days are reconstructed.",
         "",
         f"Measured in {took:.0f} s; peak memory {peak:,.0f} MiB.", "",
         "| gate | run | | days | in words |", "|---|---|---|---|---|", *gates, "",
