@@ -31,8 +31,8 @@ HEAD = """\
 Written by `./run proof truth`. All data here are simulated: `meterstone simulate` makes a network
 from a seed and knows what really happened in it; its facts are ingested and measured like any
 others, and the result is held against the truth ([the simulator](../simulator.md)). A value is
-equal to it, or its 95 % interval contains it; the verdict is the one that the truth gives. Measured at
-1 October 2026, 00:00 UTC.
+equal to it, or its 95 % interval contains it; the verdict is the one that the truth gives. Measured
+at 1 October 2026, 00:00 UTC.
 """
 
 

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from meterstone.errors import InputError
 from meterstone.measure.results import Scope
 from meterstone.publish.gauge import HEIGHT, WIDTH, gauge
+from meterstone.publish.order import by_system
 from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
 from meterstone.scorecard.canonical import canonical
 
@@ -42,8 +43,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-_SYSTEMS = "Demo"
 
 
 def pages(
@@ -126,14 +125,13 @@ class _Site:
 
 def _groups(metrics: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Metrics by system of the framework, each with what the page shows of it."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for metric in metrics:
-        system = metric["refs"][0].split(".")[0]
-        groups.setdefault(system, []).append(_shown(metric))
-    return sorted(groups.items(), key=lambda group: not group[0].startswith(_SYSTEMS))
+    return [
+        (system, [_shown(metric) for metric in found])
+        for system, found in by_system(metrics).items()
+    ]
 
 
-def _shown(metric: dict[str, Any]) -> dict[str, Any]:
+def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
     target = metric["target"]["value"]
     beside = () if isinstance(target, list) else (target,)
     return {

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from meterstone.framework import Measured
 from meterstone.measure.explain import Explanation
+from meterstone.publish.order import by_system
 from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
 
 _STYLES = {"met": "green", "miss": "red", "doubt": "yellow", "none": "dim", "reference": "blue"}
@@ -86,21 +87,28 @@ def metrics(results: Sequence[Mapping[str, Any]]) -> Table:
         ("Verdict", "left"), ("Days", "right"), ("Sample", "right"), ("Evidence", "left"),
     ):  # fmt: skip
         table.add_column(heading, justify=side)  # type: ignore[arg-type]  # left or right
-    for result in results:
-        unit = result["unit"]
-        table.add_row(
-            result.get("title") or result["id"],
-            format_value(result["value"], unit, beside=(result["target"]["value"],))
-            if not isinstance(result["target"]["value"], list)
-            else format_value(result["value"], unit),
-            format_interval(result["interval"], unit) if result["interval"] else "",
-            format_target(result["target"]),
-            verdict(result["verdict"]),
-            "" if result.get("run") is None else str(result["run"]),
-            f"{result['n']:,}",
-            result["evidence"] or "",
-        )
+    for system, found in by_system(results).items():
+        table.add_section()
+        table.add_row(Text(system, style="bold"))
+        for result in found:
+            _metric_row(table, result)
     return table
+
+
+def _metric_row(table: Table, result: Mapping[str, Any]) -> None:
+    unit = result["unit"]
+    table.add_row(
+        Text("  " + (result.get("title") or result["id"])),
+        format_value(result["value"], unit, beside=(result["target"]["value"],))
+        if not isinstance(result["target"]["value"], list)
+        else format_value(result["value"], unit),
+        format_interval(result["interval"], unit) if result["interval"] else "",
+        format_target(result["target"]),
+        verdict(result["verdict"]),
+        "" if result.get("run") is None else str(result["run"]),
+        f"{result['n']:,}",
+        result["evidence"] or "",
+    )
 
 
 def gates(results: Sequence[Mapping[str, Any]]) -> RenderableType:
