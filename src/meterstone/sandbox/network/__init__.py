@@ -22,6 +22,7 @@ __all__ = ["DOMAINS", "PRESETS", "Preset", "Simulated", "preset", "simulate"]
 DOMAINS = (
     "shops",
     "people",
+    "work",
     "sales",
     "billing",
     "pipeline",
