@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench.engine import seconds, subject
+from bench.engine import measured_by, seconds, subject
 from bench.report import Figure, Outcome, spread
 from bench.world import DAYS, World, day_end
 from meterstone.measure.evaluate import Evaluator
@@ -53,7 +54,7 @@ class _History:
         measure(self.subject, day_end(day))
 
 
-def run(requests: int, step: Callable[[str], None]) -> Outcome:
+def run(requests: int, step: Callable[[str], None], *, whole: bool = False) -> Outcome:
     """The new day of a network with this many requests a year."""
     with tempfile.TemporaryDirectory() as folder:
         worlds = {
@@ -62,18 +63,19 @@ def run(requests: int, step: Callable[[str], None]) -> Outcome:
             f"{SHORT} days": (World(requests), SHORT),
         }
         histories: dict[str, _History] = {}
-        whole: dict[str, float] = {}
+        full: dict[str, float] = {}
         for number, (name, (world, days)) in enumerate(worlds.items()):
             step(f"making {name}")
-            made = subject(Path(folder, f"{number}.duckdb"))
+            made = subject(Path(folder, f"{number}.duckdb"), whole=whole)
             world.fill(made.warehouse, made.vocabulary, 0, days)
             histories[name] = _History(made, World(requests), days)
             step(f"full evaluation of {name}")
-            whole[name] = histories[name].whole()
+            full[name] = histories[name].whole()
         days = _new_days(histories, step)
         for history in histories.values():
             history.subject.warehouse.close()
-        return _outcome(requests, whole, days)
+        outcome = _outcome(requests, full, days)
+        return replace(outcome, notes=[*outcome.notes, measured_by(made.catalogue)])
 
 
 def _new_days(
