@@ -248,17 +248,20 @@ class Evaluator:
                 for scope in metric.scopes:
                     key = scan_key(term, scope, metric.raw.resample_by)
                     wanted.setdefault(key, {})[scans.alias(term)] = term
+        bounds: dict[tuple[str, str | None], list[Moment]] = {}
         for key, terms in wanted.items():
-            scans.results[key] = self._run(key, terms, moments)
+            window = key.window, key.shift
+            if window not in bounds:
+                bounds[window] = self._moments(key, moments)
+            scans.results[key] = self._run(key, terms, bounds[window])
         return scans
 
     def _run(
-        self, key: ScanKey, terms: Mapping[str, Term], moments: Sequence[datetime]
+        self, key: ScanKey, terms: Mapping[str, Term], bounds: Sequence[Moment]
     ) -> ScanResult | None:
         relation = self._catalogue.relations[key.relation]
         if "/" in key.scope:
             relation = by_unit(relation, key.scope)
-        bounds = self._moments(key, moments)
         level = grain_of(bounds) if self._rollups else None
         if self._rollups and level == "day":
             start, end = min(m.opens for m in bounds), max(m.closes for m in bounds)

@@ -20,6 +20,8 @@ Bounds = tuple[Array, Array]
 
 Z95 = 1.959963984540054
 RESAMPLES = 2_000
+_FEW = 64
+"""Of up to so many units the draws are kept (128 kB of them a seed)."""
 
 
 def wilson(good: Array, n: Array) -> Bounds:
@@ -90,10 +92,20 @@ def seed_of(ref: str, period_end: str) -> int:
 @lru_cache(maxsize=16)
 def _resample_counts(seed: int, size: int) -> NDArray[Any]:
     """How often each of ``size`` units is drawn in each resample, shape (RESAMPLES, size)."""
+    draw = _counts_of_few if size <= _FEW else _counts
+    return draw(seed, size).astype(np.float64)
+
+
+@lru_cache(maxsize=512)
+def _counts_of_few(seed: int, size: int) -> NDArray[Any]:
+    """Kept in small: a year of days draws the same again for every kind of scope."""
+    return _counts(seed, size).astype(np.uint8)
+
+
+def _counts(seed: int, size: int) -> NDArray[Any]:
     draws = np.random.default_rng(seed).integers(0, size, (RESAMPLES, size))
     draws += np.arange(RESAMPLES)[:, None] * size
-    counts = np.bincount(draws.ravel(), minlength=RESAMPLES * size)
-    return counts.reshape(RESAMPLES, size).astype(np.float64)
+    return np.bincount(draws.ravel(), minlength=RESAMPLES * size).reshape(RESAMPLES, size)
 
 
 def bootstrap_ratio(numerator: Array, denominator: Array, seed: int) -> tuple[float, float]:
