@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from meterstone.facts import vocabulary
@@ -28,6 +29,8 @@ from .build import (
     probe,
     request,
 )
+from .oracle import SPECS
+from .random_world import RandomWorld
 
 US = timedelta(microseconds=1)
 
@@ -87,6 +90,30 @@ def test_moments_in_company_see_nothing_of_what_comes_later() -> None:
         measured = world.evaluate(times, "integration_uptime")
         counts = [measured.cell("integration_uptime", moment=n).n for n in range(3)]
         assert counts == [0, 0, 179]
+
+
+def test_a_moment_in_company_is_the_same_as_alone() -> None:
+    drawn = RandomWorld(11, AT)
+    gone = [request(AT - D - H, integration="gone"), request(AT - H, integration="new")]
+    times = [AT - 40 * D, AT - D, AT]
+    with World(drawn.rows, gone) as world:
+        together = world.evaluate(times, *SPECS).evaluation
+        keys = set()
+        for n, at in enumerate(times):
+            mine, own = together.alone(n), world.evaluate(at, *SPECS).evaluation
+            assert mine.moments == own.moments
+            assert mine.windows == own.windows
+            assert list(mine.columns) == list(own.columns)
+            for name, column in own.columns.items():
+                other = mine.columns[name]
+                assert other.keys == column.keys, (name, at)
+                keys |= {(key, n) for key in column.keys}
+                for part in ("value", "lower", "upper", "sample", "newest", "evidence"):
+                    np.testing.assert_array_equal(getattr(other, part), getattr(column, part))
+                for these, those in zip(other.verdicts, column.verdicts, strict=True):
+                    assert these.tolist() == those.tolist()
+        assert {("gone", 1), ("new", 2)} <= keys
+        assert ("new", 1) not in keys
 
 
 def test_an_episode_is_cut_at_the_end_of_the_local_day() -> None:
@@ -204,5 +231,6 @@ def test_only_facts_with_a_rollup_are_rolled_up() -> None:
 def test_local_days_are_stored_for_utc_only() -> None:
     stored = {name for name, r in framework().relations.items() if r.materialize}
     local = {name for name, r in framework("Europe/Berlin").relations.items() if r.materialize}
-    assert stored - local == {"expected_check", "error_episode"}
+    assert {"expected_check", "error_episode"} <= stored - local
+    assert {"success_day", "integration_slot"} <= local
     assert date(2026, 3, 31) == AT.date()

@@ -71,6 +71,30 @@ class Column:
     rows: Mapping[str, Array] = field(default_factory=dict)
     own_values: Mapping[int, Array] = field(default_factory=dict)
 
+    def part(self, index: int, keys: Sequence[int]) -> Column:
+        """One of the moments, with some of the scope keys."""
+
+        def cut(array: Array) -> Array:
+            whole = np.broadcast_to(array, self.value.shape)
+            return whole[index : index + 1, list(keys)]
+
+        return replace(
+            self,
+            keys=[self.keys[k] for k in keys],
+            verdicts=[cut(verdict) for verdict in self.verdicts],
+            terms={name: cut(array) for name, array in self.terms.items()},
+            shown={name: cut(array) for name, array in self.shown.items()},
+            failed_gates={name: cut(array) for name, array in self.failed_gates.items()},
+            rows={name: cut(array) for name, array in self.rows.items()},
+            own_values={place: cut(array) for place, array in self.own_values.items()},
+            value=cut(self.value),
+            lower=cut(self.lower),
+            upper=cut(self.upper),
+            sample=cut(self.sample),
+            newest=cut(self.newest),
+            evidence=cut(self.evidence),
+        )
+
     def places(self, key: str) -> list[int]:
         """Indexes of the places that set a target at this scope key."""
         return [
@@ -98,6 +122,26 @@ class Evaluation:
     known_at: datetime | None
     columns: dict[tuple[str, ScopeKind], Column]
     windows: dict[str, list[tuple[datetime, datetime]]]
+
+    def alone(self, index: int) -> Evaluation:
+        """One of the moments as if it had been evaluated by itself: without the scope keys of which
+        only the windows of others have rows."""
+        if len(self.moments) == 1:
+            return self
+        columns: dict[tuple[str, ScopeKind], Column] = {}
+        for (id_, scope), column in self.columns.items():
+            inputs = (columns.get((name, scope)) for name in column.metric.raw.inputs)
+            named = {key for c in inputs if c for key in c.keys}
+            named |= {p.at[scope] for p in column.metric.places if scope in p.at}
+            fixed = scope == "network" or column.metric.raw.measured_at is not None
+            kept = [
+                k
+                for k, key in enumerate(column.keys)
+                if fixed or key in named or column.evidence[index, k] >= 0
+            ]
+            columns[id_, scope] = column.part(index, kept)
+        windows = {id_: [bounds[index]] for id_, bounds in self.windows.items()}
+        return Evaluation([self.moments[index]], self.known_at, columns, windows)
 
 
 class Evaluator:

@@ -114,11 +114,32 @@ class History:
         ends = {at: last_closed_day(at, self._zone) for at in evaluation.moments}
         self._keep(
             {
-                day: self._results(evaluation, index, judged)
+                day: self._results(evaluation.alone(index), 0, judged)
                 for index, (at, day) in enumerate(ends.items())
                 if at == day_end(day, self._zone)
             }
         )
+
+    def missing(self, refs: Iterable[str], days: Sequence[date]) -> list[date]:
+        """The days that would have to be evaluated to tell the results of refs."""
+        by_ref = self._catalogue.by_ref()
+        wanted = [ref for ref in refs if not by_ref[ref][0].looks_back]
+        found: Days = {day: {} for day in days}
+        self._add_published(found, set(wanted))
+        return self._unknown(found, wanted, days)
+
+    def _unknown(self, found: Days, wanted: list[str], days: Sequence[date]) -> list[date]:
+        """Days of which a ref is neither found nor kept; what was kept is taken in."""
+
+        def open_(day: date) -> bool:
+            known = self._evaluated.get(day, {})
+            return not all(ref in known or ref in found[day] for ref in wanted)
+
+        asked = [day for day in days if open_(day)]
+        if asked:
+            for day, kept in self._evaluator.cached_days(asked).items():
+                self._evaluated[day] = kept | self._evaluated.get(day, {})
+        return [day for day in asked if open_(day)]
 
     def days(self, refs: Iterable[str], days: Sequence[date]) -> Days:
         """Results of refs on each day; rule kinds (thresholds, cadences …) have none and are left
@@ -163,16 +184,11 @@ class History:
             found[day][row["ref"]] = result if before is None else _worse(before, result)
 
     def _add_reconstructed(self, found: Days, wanted: list[str], days: list[date]) -> None:
-        cached = self._evaluator.cached_days(days)
-        missing = []
-        for day in days:
-            known = cached.get(day, {}) | self._evaluated.get(day, {})
-            if all(ref in known or ref in found[day] for ref in wanted):
-                for ref in wanted:
-                    if ref not in found[day]:
-                        found[day][ref] = DayResult(*known[ref], "reconstructed")
-            else:
-                missing.append(day)
+        missing = self._unknown(found, wanted, days)
+        for day in set(days) - set(missing):
+            for ref in wanted:
+                if ref not in found[day]:
+                    found[day][ref] = DayResult(*self._evaluated[day][ref], "reconstructed")
         if not missing:
             return
         results = self._evaluate(wanted, missing)

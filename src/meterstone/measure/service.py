@@ -21,7 +21,7 @@ from meterstone.measure.gates import (
     group_refs,
     maintenance_windows,
 )
-from meterstone.measure.history import History, cell_value, last_closed_day
+from meterstone.measure.history import History, cell_value, day_end, last_closed_day
 from meterstone.measure.results import (
     GateResult,
     Measurement,
@@ -61,6 +61,10 @@ def measure(
     return Measuring(subject, at, known_at).measurement(gates=gates)
 
 
+_FEW_DAYS = 2
+"""Up to so many days are evaluated together with the moment that is measured."""
+
+
 class Measuring:
     """One evaluation of a catalogue, with its history at hand."""
 
@@ -75,9 +79,11 @@ class Measuring:
     def measurement(self, *, gates: bool = True) -> Measurement:
         """The results in the order of the catalogue, network first."""
         known = self._known_at or datetime.now(UTC)
-        evaluation = self._evaluator.evaluate([self._at])
+        earlier = self._newly_touched() if gates else []
+        together = self._evaluator.evaluate([*earlier, self._at])
         if gates:
-            self._look_back(evaluation)
+            self._look_back(together)
+        evaluation = together.alone(len(earlier))
         revisions = self._revisions()
         results = list(self._results(evaluation, revisions, rules=gates))
         windows = self.maintenance()
@@ -96,11 +102,25 @@ class Measuring:
 
     def _look_back(self, evaluation: Evaluation) -> None:
         """Evaluate the days that gates look at once, for all of them."""
-        catalogue = self._subject.catalogue
         self._history.take(evaluation)
+        self._history.days(*self._looked_at())
+
+    def _looked_at(self) -> tuple[set[str], list[date]]:
+        """The refs that gates judge, and the days."""
+        catalogue = self._subject.catalogue
         refs = {ref for gate in catalogue.gates.values() for ref in group_refs(catalogue, gate)}
         newest = last_closed_day(self._at, ZoneInfo(catalogue.time_zone))
-        self._history.days(refs, [newest - timedelta(days=n) for n in reversed(range(LEAST_DAYS))])
+        return refs, [newest - timedelta(days=n) for n in reversed(range(LEAST_DAYS))]
+
+    def _newly_touched(self) -> list[datetime]:
+        """Ends of the few days before a day's end that gates need and that facts have touched since
+        they were measured: one more moment costs little beside the one that is measured."""
+        zone = ZoneInfo(self._subject.catalogue.time_zone)
+        refs, days = self._looked_at()
+        if self._at != day_end(days[-1], zone):
+            return []
+        missing = self._history.missing(refs, days[:-1])
+        return [day_end(day, zone) for day in missing] if len(missing) <= _FEW_DAYS else []
 
     def one(
         self, metric: Metric, scope: Scope
