@@ -9,6 +9,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from meterstone.errors import InputError
+from meterstone.measure.evaluate import Evaluator
 from meterstone.measure.explain import explain
 from meterstone.measure.results import Scope
 from meterstone.measure.service import measure
@@ -66,6 +67,37 @@ def test_without_gates_no_rule_is_evaluated(found):
     quick = measure(found.subject, AT, gates=False)
     assert [r.id for r in quick.metrics] == ["up"] * 3
     assert quick.gates == []
+
+
+def test_a_new_day_is_measured_together_with_the_day_before(own, monkeypatch):
+    asked = []
+    evaluate = Evaluator.evaluate
+
+    def counted(self, moments, *args, **kwargs):
+        asked.append(list(moments))
+        return evaluate(self, moments, *args, **kwargs)
+
+    # on the first days there is an integration that the new day does not have
+    first = [days("++-"), probe(START + D + H, integration="clover")]
+    new = days("+", START + 3 * D)
+    end = end_of("++-+")
+    with World(first) as world:
+        measured = Measured(world, own)
+        measured.all(end - D)
+        world.add(new)
+        monkeypatch.setattr(Evaluator, "evaluate", counted)
+        step_by_step = measure(measured.subject, end)
+        assert asked == [[end - D, end]]
+        asked.clear()
+        assert measure(measured.subject, end).metrics == step_by_step.metrics
+        assert asked == [[end]], "nothing was touched in between"
+        at_noon = measure(measured.subject, end + 12 * H)
+        assert asked == [[end], [end + 12 * H]]
+    with World(first, new) as world:
+        whole = measure(Measured(world, own).subject, end)
+        assert whole.metrics == step_by_step.metrics
+        assert whole.gates == step_by_step.gates
+        assert measure(Measured(world, own).subject, end + 12 * H).gates == at_noon.gates
 
 
 def test_the_document_is_plain_json(found):
