@@ -3,8 +3,9 @@ and what is therefore true of uptime, speed, errors, data and incidents."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from meterstone.sandbox.network import ops_incidents as incidents
 from meterstone.sandbox.network import ops_sync as sync
@@ -40,7 +41,6 @@ MISSED = frozenset({
     f"{_API}.priority_handling",
     f"{_ERRORS}.categorize_error_types.timeout_errors",
     f"{_ERRORS}.measure_resolution_efficiency.mean_time_to_resolution",
-    f"{_ERRORS}.measure_resolution_efficiency.customer_impact_duration",
     f"{_ERRORS}.track_prevention_effectiveness.prevention_implementation",
     f"{_ERRORS}.track_prevention_effectiveness.proactive_monitoring",
     f"{_ERRORS}.track_prevention_effectiveness.predictive_detection",
@@ -57,7 +57,9 @@ class Operations:
     """What other domains need to know (``world.shared["operations"]``).
 
     Attributes:
-        daily_calls: mean calls a day of franchises, partners and developers in the last 30 days.
+        daily_calls: mean authenticated calls a day of franchises, partners and developers in the
+            last 30 days.
+        inbound_by_day: served requests by day.
         mean_daily_requests: mean served requests a day in the last 30 days.
         successes, applied: served requests that succeeded, and changes applied, in the last month.
         fields_checked, fields_matched: fields compared between platforms in the last month.
@@ -66,6 +68,7 @@ class Operations:
     """
 
     daily_calls: float
+    inbound_by_day: dict[date, int]
     mean_daily_requests: float
     successes: int
     applied: int
@@ -118,6 +121,38 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     if world.preset.story == "struggling":
         truth.missed |= MISSED
     world.shared["operations"] = _known(scene, calls, runs, checks, changes, found)
+    _share(scene, calls, runs, found)
+
+
+def _share(
+    scene: Scene,
+    calls: list[traffic.Call],
+    runs: list[sync.Run],
+    found: list[incidents.Incident],
+) -> None:
+    """What other domains look at: days with a successful sync by connection, authenticated calls
+    by day and endpoint group and the newest of each developer, incidents."""
+    days: dict[str, set[date]] = defaultdict(set)
+    for run in runs:
+        if run.status == "success" and scene.within(run.finished, 30):
+            days[run.connection.id].add(run.finished.date())
+    api: dict[tuple[date, str], int] = defaultdict(int)
+    newest: dict[str, datetime] = {}
+    for c in calls:
+        if not c.inbound or c.error_class == "authentication" or c.at >= scene.end:
+            continue
+        if c.consumer in ("franchise", "partner", "developer"):
+            api[c.at.date(), c.group] += c.count
+        if c.developer:
+            newest[c.developer] = max(c.at, newest.get(c.developer, c.at))
+    scene.world.shared |= {
+        "sync_days": dict(days),
+        "api_calls": dict(api),
+        "developer_calls": newest,
+        "incidents": [
+            (x.integration, x.started, x.impact, x.severity) for x in found if x.operational
+        ],
+    }
 
 
 def _tell_time(scene: Scene, truth: Truth) -> None:
@@ -159,9 +194,16 @@ def _known(
 
     served = [c for c in calls if c.inbound and scene.within(c.at, 30)]
     outside = ("franchise", "partner", "developer")
+    by_day: dict[date, int] = defaultdict(int)
+    for c in calls:
+        if c.inbound:
+            by_day[c.at.date()] += c.count
     compared = [x for x in checks if in_month(x.at) and x.integration != x.platform]
     return Operations(
-        daily_calls=traffic.total(c for c in served if c.consumer in outside) / 30,
+        daily_calls=traffic.total(
+            c for c in served if c.consumer in outside and c.error_class != "authentication"
+        ) / 30,
+        inbound_by_day=by_day,
         mean_daily_requests=traffic.total(served) / 30,
         successes=traffic.total(
             c for c in calls

@@ -81,14 +81,14 @@ def incidents(scene: Scene) -> list[Incident]:
             f"i-{n}", started, detected, resolved, safe[n % len(safe)],
             kind=("error", "availability", "performance")[n % 3],
             automatic=n % 20 != 5, escalated=knobs.escalated and n % 30 == 7,
-            impact=None if n % 40 == 3 else float(10 * (n % 6)), cause=cause, predicted=early,
+            impact=_impact(scene, n, started), cause=cause, predicted=early,
         )  # fmt: skip
         found.append(one)
         if n % 30 == 4:
             again = resolved + 23 * HOUR
             found.append(
                 Incident(f"i-{n}-again", again, again + timedelta(seconds=20),
-                         again + timedelta(seconds=60), one.integration, impact=20.0, cause=cause,
+                         again + timedelta(seconds=60), one.integration, impact=_impact(scene, 2, again), cause=cause,
                          predicted=again - 20 * HOUR)
             )  # fmt: skip
     if knobs.long_incident:
@@ -96,7 +96,7 @@ def incidents(scene: Scene) -> list[Incident]:
         found.append(
             Incident("i-outage", began, began + timedelta(seconds=25),
                      began + knobs.outage * MINUTE, "tableau", "sev2", "availability", False, False,
-                     float(knobs.outage * 60), "cause-outage", began - 3 * HOUR)
+                     0.0, "cause-outage", began - 3 * HOUR)
         )  # fmt: skip
     if scene.world.preset.story == "honest":
         began = scene.end - 2 * DAY
@@ -111,6 +111,15 @@ def incidents(scene: Scene) -> list[Incident]:
                  automatic=False, escalated=True, impact=30_000.0, environment="staging"),
     ]  # fmt: skip
     return [x for x in found if x.started < scene.end]
+
+
+def _impact(scene: Scene, n: int, started: datetime) -> float | None:
+    """Seconds that customers felt it: in the large network, nobody did in the last 100 days."""
+    if n % 40 == 3:
+        return None
+    if scene.world.preset.large and started >= scene.end - 100 * DAY:
+        return 0.0
+    return float(10 * (n % 6))
 
 
 def alarms(scene: Scene, rows: Sequence[Incident]) -> list[Alarm]:
@@ -166,7 +175,7 @@ def write_incidents(
                 "scope_key": lambda f: f.integration,
             },
         )
-        fixed = {"model": "failure", "model_version": "1", "quantity": "incident_probability_7d"}
+        fixed = {"model": "failure", "model_version": "1", "quantity": "incidents_week"}
         facts.extend("forecast", table | fixed | {"point": 0.8, "alarm": True})
     for register in ("incident", "prevention_action"):
         shops.review(scene.world, facts, register, last=scene.knobs.reviewed)

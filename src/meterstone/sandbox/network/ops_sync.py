@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,7 @@ def runs(scene: Scene) -> list[Run]:
     for integration in scene.named:
         for k, connection in enumerate(scene.connections_of(integration)):
             found += _daily(scene, connection, k)
+    found += _history(scene)
     for k, integration in enumerate(scene.others):
         for connection in scene.connections_of(integration):
             for at in _exchanges(scene, connection, k):
@@ -111,6 +113,29 @@ def _daily(scene: Scene, connection: Connection, k: int) -> Iterator[Run]:
                 yield Run(f"{run.id}-again", connection, entity, later + 6 * MINUTE)
             else:
                 yield Run(run.id, connection, entity, at, DAILY, status, backlog)
+
+
+USED = (0.9, 0.82, 0.75, 0.7, 0.66, 0.63, 0.61, 0.6, 0.595)
+"""Share of the shops' connections in use at the ends of the months before the telemetry, newest
+first: slow at the beginning of the roll-out, and faster every month."""
+
+
+def _history(scene: Scene) -> Iterator[Run]:
+    """Five runs a month of each connection of a shop that was in use, before the telemetry."""
+    if not scene.world.preset.large:
+        return
+    month = scene.start.replace(day=1) + 32 * DAY
+    for part in USED:
+        month = (month - DAY).replace(day=1)
+        for connection in scene.world.connections:
+            rank = zlib.crc32(connection.id.encode()) % 1000 / 1000
+            if connection.shop is None or rank >= part:
+                continue
+            for back in (5, 10, 15, 20, 25):
+                at = month - back * DAY + 3 * HOUR
+                if connection.is_live(at) and at < scene.start:
+                    name = f"r-{connection.id}-{at:%Y%m%d}-before"
+                    yield Run(name, connection, ENTITIES[connection.integration.key], at)
 
 
 def _exchanges(scene: Scene, connection: Connection, k: int) -> Iterator[datetime]:
@@ -259,11 +284,21 @@ def checks(scene: Scene) -> list[Check]:
                 day + 9 * HOUR, "square", "ledger", 500, platform="square", fields_wrong=900
             )
             found.append(own)
+    if scene.world.preset.large:
+        found += _monthly(scene)
     for k, integration in enumerate(scene.others):
         for day in (scene.quiet_from, scene.end - DAY):
             at = day + timedelta(hours=23, minutes=k)
             found.append(Check(at, integration.key, RECORD, 100, fields_wrong=3))
     return found
+
+
+def _monthly(scene: Scene) -> Iterator[Check]:
+    """One comparison a month of the nine months before the telemetry."""
+    month = scene.start.replace(day=1)
+    for _ in range(9):
+        yield Check(month + 14 * DAY + 9 * HOUR, "square", "payment", 4_000, fields_wrong=300)
+        month = (month - DAY).replace(day=1)
 
 
 def write_checks(facts: Facts, rows: Sequence[Check]) -> None:

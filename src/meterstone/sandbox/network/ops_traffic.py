@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -16,7 +16,7 @@ from meterstone.sandbox.network.truth import Truth
 
 GROUPS: dict[str, tuple[str, int, tuple[float, float, float]]] = {
     # consumer, requests a day, milliseconds of the fast 70 %, the next 20 %, the slow 10 %
-    "franchise_management": ("franchise", 300_000, (60, 120, 180)),
+    "franchise_management": ("franchise", 350_000, (60, 120, 180)),
     "pos_integration": ("franchise", 420_000, (70, 150, 200)),
     "analytics": ("partner", 160_000, (90, 180, 240)),
     "auth": ("internal", 150_000, (30, 60, 100)),
@@ -90,6 +90,8 @@ def calls(scene: Scene) -> list[Call]:
     found: list[Call] = []
     knobs = scene.knobs
     first = max(scene.days - knobs.traffic_days, 0)
+    if scene.world.preset.large:
+        found += _before(scene)
     for nth in range(first, scene.days):
         day = scene.start + nth * DAY
         found += _served(scene, nth, day)
@@ -117,6 +119,14 @@ def calls(scene: Scene) -> list[Call]:
         found.append(Call(edge + timedelta(seconds=8), "other", 40, 5, consumer="hub_ui"))
     found += _developers(scene)
     return found
+
+
+def _before(scene: Scene) -> Iterator[Call]:
+    """The hundred days before the telemetry: one row a group and day."""
+    for back in range(1, 101):
+        at = scene.start - back * DAY + 12 * HOUR
+        for group, (consumer, a_day, speeds) in GROUPS.items():
+            yield Call(at, group, 1.3 * speeds[1], a_day, consumer=consumer)
 
 
 def _served(scene: Scene, nth: int, day: datetime) -> list[Call]:

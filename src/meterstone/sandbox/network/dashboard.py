@@ -1,0 +1,78 @@
+"""What is true of the states and trends that look at several domains. Runs after all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from meterstone.sandbox.network.assurance_security import KNOBS as SECURITY
+from meterstone.sandbox.network.facts import Facts
+from meterstone.sandbox.network.presets import months_before
+from meterstone.sandbox.network.truth import Truth
+from meterstone.sandbox.network.world import World
+
+MISSED = frozenset({"OperationalDashboard.display_system_health.security_status"})
+"""Refs that the struggling network misses, because a part of it does."""
+
+TRENDS = ("adoption_rate_trend", "user_satisfaction_trend")
+
+
+def simulate(world: World, facts: Facts, truth: Truth) -> None:
+    """Only truths: the facts are those of the other domains."""
+    del facts
+    if not world.shops:
+        for metric in ("security_status", *TRENDS):
+            truth.missing(metric)
+        return
+    if world.preset.story == "struggling":
+        truth.missed |= MISSED
+    _security(world, truth)
+    _adoption(world, truth)
+    _satisfaction(world, truth)
+
+
+def _security(world: World, truth: Truth) -> None:
+    """No incident is open at the end, and no critical or high finding past its limit; every kind of
+    scan was completed in the last seven days, if only of a part of its targets."""
+    full = all(
+        truth.of(metric).value == 100
+        for metric in ("oauth_compliance_rate", "data_encryption_coverage")
+    )
+    assert SECURITY[world.preset.story].open_high <= 1  # noqa: S101  # seen ten days ago
+    truth.exact("security_status", "secure" if full else "attention", n=1)
+
+
+def _adoption(world: World, truth: Truth) -> None:
+    """Connections came into use faster and faster (see `ops_sync.USED`)."""
+    panel: set[str] | None = None
+    for back in range(7):
+        active = {shop.id for shop in world.active_shops(months_before(world.end, back))}
+        panel = active if panel is None else panel & active
+    n = len(panel or ())
+    truth.exact("adoption_rate_trend", "accelerating", n=n)
+
+
+def _satisfaction(world: World, truth: Truth) -> None:
+    """Mann-Kendall test on the means of the last six waves of users."""
+    means: Sequence[float] = world.shared.get("user_waves", ())[-6:]
+    if not means:
+        truth.missing("user_satisfaction_trend")
+        return
+    word = _word(means)
+    verdict = None if len(means) >= 6 else "insufficient_data"
+    truth.exact("user_satisfaction_trend", word, n=len(means), verdict=verdict)
+
+
+def _word(means: Sequence[float]) -> str:
+    n = len(means)
+    pairs = [(i, j) for j in range(n) for i in range(j)]
+    s = sum((means[j] > means[i]) - (means[j] < means[i]) for i, j in pairs)
+    deviation = math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    slopes = sorted((means[j] - means[i]) / (j - i) for i, j in pairs)
+    moved = slopes[len(slopes) // 2] * (n - 1)
+    clear = (abs(s) - 1) / deviation > 1.645
+    if clear and moved >= 0.05:
+        return "increasing"
+    if clear and moved <= -0.05:
+        return "decreasing"
+    return "holding_at_target" if min(means) >= 4.8 else "flat"
