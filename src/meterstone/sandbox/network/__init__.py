@@ -30,6 +30,7 @@ DOMAINS = (
     "returns",
     "assurance",
     "people_score",
+    "dashboard",
 )
 """Domain modules in the order in which they run: a later one may use what earlier ones made."""
 

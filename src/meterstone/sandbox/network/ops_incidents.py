@@ -88,7 +88,8 @@ def incidents(scene: Scene) -> list[Incident]:
             again = resolved + 23 * HOUR
             found.append(
                 Incident(f"i-{n}-again", again, again + timedelta(seconds=20),
-                         again + timedelta(seconds=60), one.integration, impact=_impact(scene, 2, again), cause=cause,
+                         again + timedelta(seconds=60), one.integration,
+                         impact=_impact(scene, 2, again), cause=cause,
                          predicted=again - 20 * HOUR)
             )  # fmt: skip
     if knobs.long_incident:

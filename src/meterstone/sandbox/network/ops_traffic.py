@@ -538,7 +538,7 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
     if not scene.named:
         truth.missing("concurrent_user_capacity")
         return
-    at = scene.end - knobs.tested_before * DAY
+    newest = at = scene.end - knobs.tested_before * DAY
     while at > scene.world.start:
         levels = [
             (knobs.capacity // 2, 1800, 210.0, 99.99, True),
@@ -556,6 +556,12 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
                 production_like=like,
             )  # fmt: skip
         at -= 30 * DAY
+    facts.add(  # after the newest one, on the major release before
+        "load_test", test_id="load-old", started_at=newest + HOUR, ended_at=newest + 2 * HOUR,
+        release_version="4.9", scenario="mixed, 5 s think time",
+        concurrent_users=knobs.capacity * 3, hold_s=1800, requests=90_000, p95_ms=300.0,
+        success_rate=99.99, production_like=True,
+    )  # fmt: skip
     if knobs.tested_before > 90:
         truth.missing("concurrent_user_capacity")
     else:

@@ -128,6 +128,7 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
         for metric in METRICS:
             truth.missing(metric)
         return
+    world.shared["user_waves"] = _waves_of_users(world, surveys)
     _surveys(world, truth, surveys)
     _ratings(world, truth, surveys, tickets)
     _support(world, truth, tickets)
@@ -159,6 +160,16 @@ def _points(answer: Answer) -> float:
 
 def _share(answer: Answer) -> float:
     return ((answer.score or 0.0) - answer.low) / (answer.high - answer.low)
+
+
+def _waves_of_users(world: World, surveys: Surveys) -> list[float]:
+    """Overall satisfaction in every closed wave of users, oldest first."""
+    found = [w for w in surveys.waves if w.instrument == "user_experience" and w.closed < world.end]
+    answers = [
+        [_points(a) for a in surveys.latest(wave, world.end, "overall")]
+        for wave in sorted(found, key=lambda w: w.closed)
+    ]
+    return [math.fsum(points) / len(points) for points in answers if points]
 
 
 def _surveys(world: World, truth: Truth, surveys: Surveys) -> None:

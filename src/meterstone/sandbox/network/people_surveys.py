@@ -242,7 +242,7 @@ def _users(
     _, answers = _said(rng, len(people), 1.0, knobs)
     found: list[Answer] = []
     shares = (
-        ("overall", knobs.overall),
+        ("overall", _overall(world, back, knobs)),
         ("ease_of_use", knobs.ease),
         ("integration_value", knobs.value),
     )
@@ -256,6 +256,12 @@ def _users(
             last = Answer(wave, question, name, role, shop, _when(rng, wave), score, weight=weight)
             found += _with_changes(rng, last)
     add(surveys, wave, found)
+
+
+def _overall(world: World, back: int, knobs: SurveyKnobs) -> float:
+    """Share of users who give the best mark: it grows from wave to wave, or falls (honest)."""
+    moved = 0.018 * min(back, 20)
+    return knobs.overall - moved if world.preset.large else min(knobs.overall + moved, 1.0)
 
 
 def _recommend(
