@@ -504,7 +504,7 @@ def test_a_trend_over_the_waves_of_one_wording(tmp_path):
     waves = [wave(n, "old" if n < 2 else "new") for n in range(8)]
     shares = [1, 1, 10, 12, 14, 16, 18, 20]
     rows = [
-        probe(wave_["closed_at"] - H - n * timedelta(minutes=1), ok=n < share)
+        probe(wave_["closed_at"] - n * timedelta(minutes=1), ok=n < share)  # the end included
         for wave_, share in zip(waves, shares, strict=True)
         for n in range(20)
     ]

@@ -332,7 +332,8 @@ class History:
     def times(
         self, fact: str, where: str | None, same: str | None, last: int, at: datetime
     ) -> list[datetime]:
-        """Event times of the newest rows of a fact before a moment, oldest first.
+        """Just after the newest rows of a fact before a moment, oldest first: windows are half-open,
+        so that a row counts from the next microsecond on.
 
         Args:
             same: only rows that share this column with the newest one.
@@ -344,7 +345,8 @@ class History:
         ).to_pylist()
         times = [row["newest"] for row in rows if row["series"] == rows[0]["series"]]
         distinct = list(dict.fromkeys(times))[:last]
-        return [moment.replace(tzinfo=UTC) for moment in reversed(distinct)]
+        after = timedelta(microseconds=1)
+        return [moment.replace(tzinfo=UTC) + after for moment in reversed(distinct)]
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in which ``{attestation}`` stands for the current rows of that fact."""

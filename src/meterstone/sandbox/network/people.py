@@ -163,10 +163,10 @@ def _share(answer: Answer) -> float:
 
 
 def _waves_of_users(world: World, surveys: Surveys) -> list[float]:
-    """Overall satisfaction in every closed wave of users, oldest first."""
+    """Overall satisfaction in every closed wave of users as it closed, oldest first."""
     found = [w for w in surveys.waves if w.instrument == "user_experience" and w.closed < world.end]
     answers = [
-        [_points(a) for a in surveys.latest(wave, world.end, "overall")]
+        [_points(a) for a in surveys.latest(wave, wave.closed, "overall")]
         for wave in sorted(found, key=lambda w: w.closed)
     ]
     return [math.fsum(points) / len(points) for points in answers if points]
