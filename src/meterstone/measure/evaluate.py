@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from meterstone.catalogue import Catalogue, Metric, Place, Term, parse_window
 from meterstone.catalogue.terms import OF_INPUTS
 from meterstone.catalogue.windows import parse_anchor
-from meterstone.facts import Vocabulary
+from meterstone.facts import EVIDENCE_LEVELS, Vocabulary
 from meterstone.measure.bounds import (
     BOOTSTRAPS,
     Scans,
@@ -385,7 +385,7 @@ class _Cell:
             upper=np.where(void, np.nan, upper),
             sample=judged.sample,
             newest=self._combined("newest", np.nan, np.fmax),
-            evidence=self._combined("evidence", -1.0, np.fmax),
+            evidence=self._evidence(),
             verdicts=[judge(metric, place, at) for place, at in at_place],
             own_values={n: at.value for n, (place, at) in enumerate(at_place) if place.value},
             terms=self._terms,
@@ -464,8 +464,14 @@ class _Cell:
         return spread(array, keys, self._keys, fill, len(self._moments))
 
     def _combined(self, name: str, fill: float, how: Any) -> Array:
-        """One figure over all sources of the metric: rows added, newest and weakest taken."""
+        """One figure over all sources and inputs of the metric: rows added, newest and weakest
+        taken."""
         total = np.full(self._shape, fill)
+        if name in ("newest", "evidence"):
+            for input_ in self._metric.raw.inputs:
+                column = self._evaluation.columns.get((input_, self._scope))
+                if column is not None:
+                    total = how(total, self._spread(getattr(column, name), column.keys, fill))
         seen = set()
         for source in self._sources.values():
             if source is None or id(source) in seen:
@@ -473,6 +479,12 @@ class _Cell:
             seen.add(id(source))
             total = how(total, self._spread(getattr(source, name), source.keys, fill))
         return total
+
+    def _evidence(self) -> Array:
+        """The weakest rank among the rows, and none better than the definition can have."""
+        best = EVIDENCE_LEVELS.index(self._metric.raw.evidence)
+        rank = self._combined("evidence", -1.0, np.fmax)
+        return np.where(rank < 0, rank, np.maximum(rank, float(best)))
 
     def _instants(self) -> Array:
         return np.array([[at.timestamp()] for at in self._moments])

@@ -32,6 +32,9 @@ from meterstone.measure.truth import Truth
 _LOOKED_AT = {"day": 400, "month": 14, "quarter": 6}
 """How many periods back a rule is followed at least: for a milestone, the first run counts."""
 
+_GAP = {"day": 100, "month": 24, "quarter": 12}
+"""So many periods without any result are the beginning of the record."""
+
 
 @dataclass(slots=True)
 class RuleResult:
@@ -107,6 +110,7 @@ class Rules:
             _enough(metric, value, sample),
             sample,
             f"The rule held on {good} of {len(truth)} {hold.unit}s.",
+            parts=self._shown(metric, scope),
         )
 
     def _newest_periods(self, metric: Metric, hold: Hold, scope: Scope) -> list[Truth]:
@@ -125,15 +129,15 @@ class Rules:
             size = min(size + missing, most)
 
     def _milestone(self, metric: Metric, scope: Scope) -> RuleResult:
-        rule, hold = _rule(metric)
-        least = max(_LOOKED_AT[hold.unit], hold.periods)
-        ends = since_start(self._history, hold.unit, least, self._at, self._zone)
-        truth = self._conditions(metric).truth(rule, ends, Asking(metric, scope, hold.unit))
+        _, hold = _rule(metric)
+        ends, truth = self._record(metric, scope)
         sample = self._sample(metric, scope, truth)
         if not words.decided(truth):
             return _nothing(metric, truth, sample)
         dated = words.first_run(truth, hold)
-        parts: dict[str, Value] = {"holds_now": truth[-1] in words.GOOD, "dated_on": None}
+        now = truth[-1] in words.GOOD
+        parts: dict[str, Value] = {"holds_now": now, "dated_on": None}
+        parts |= self._shown(metric, scope)
         reason = "Not reached yet."
         if dated is not None:
             day = last_closed_day(ends[dated], self._zone)
@@ -143,6 +147,35 @@ class Rules:
         if verdict == "insufficient_data":
             reason = ""
         return RuleResult(dated is not None, verdict, sample, reason, parts=parts)
+
+    def _record(self, metric: Metric, scope: Scope) -> tuple[list[datetime], list[Truth]]:
+        """The periods in which a milestone is looked for, and what the rule says of them.
+
+        They go back to the programme's start, or to where nothing was decided for long enough.
+        """
+        rule, hold = _rule(metric)
+        conditions = self._conditions(metric)
+        asking = Asking(metric, scope, hold.unit)
+        least = max(_LOOKED_AT[hold.unit], hold.periods)
+        left = since_start(self._history, hold.unit, least, self._at, self._zone)
+        size = max(_GAP[hold.unit], hold.periods)
+        ends: list[datetime] = []
+        truth: list[Truth] = []
+        while left:
+            part, left = left[-size:], left[:-size]
+            found = conditions.truth(rule, part, asking)
+            ends, truth = [*part, *ends], [*found, *truth]
+            if not words.decided(found):
+                break
+        return ends, truth
+
+    def _shown(self, metric: Metric, scope: Scope) -> dict[str, Value]:
+        """What a rule shows of its own terms."""
+        if not metric.shown:
+            return {}
+        [terms] = self._history.terms(metric, scope, [self._at])
+        values = {name: value_of(formula, terms) for name, formula in metric.shown.items()}
+        return {name: value for name, value in values.items() if not np.isnan(value)}
 
     def _sample(self, metric: Metric, scope: Scope, truth: Sequence[Truth]) -> int:
         """How much a rule rests on: its own formula; the decided periods of its hold, or of the

@@ -82,7 +82,8 @@ def nothing(metric: Metric, judged: Judged) -> Array:
     shown = judged.alive if judged.alive is not None else judged.present
     known_empty = shown & (metric.raw.empty == "not_applicable")
     words = np.where(known_empty, "not_applicable", "no_data").astype(object)
-    return np.where(judged.populated & (judged.sample <= 0), "insufficient_data", words)
+    unmeasured = judged.populated & ((judged.sample <= 0) | _is_void(judged.value))
+    return np.where(unmeasured, "insufficient_data", words)
 
 
 def _is_void(value: Array) -> Array:
