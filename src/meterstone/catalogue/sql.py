@@ -214,10 +214,7 @@ def columns_of_query(query: Query, tables: Mapping[str, Columns]) -> dict[str, s
             a comparison of values of different kinds.
     """
     _refuse_tables(query.tree, tables)
-    # Only what is read: taking in every relation for each of them would cost the square.
-    read = {table.name for table in query.tree.find_all(exp.Table)}
-    known = {name: columns for name, columns in tables.items() if name in read}
-    schema: dict[str, object] = {name: dict(columns) for name, columns in known.items()}
+    schema: dict[str, object] = {name: dict(columns) for name, columns in tables.items()}
     try:
         resolved = qualify(
             query.tree.copy(), schema=schema, dialect="duckdb", quote_identifiers=False
@@ -228,7 +225,7 @@ def columns_of_query(query: Query, tables: Mapping[str, Columns]) -> dict[str, s
         raise _too_deep() from None
     _refuse_unresolved(resolved, tables)
     _refuse_bad_names(resolved.named_selects)
-    return of_query(resolved, known)
+    return of_query(resolved, tables)
 
 
 def _parse(text: str) -> exp.Expr:
