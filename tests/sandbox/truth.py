@@ -7,7 +7,8 @@ the verdict at each place have to be, given the truth.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from meterstone.catalogue import Catalogue, Metric, Place
@@ -49,7 +50,11 @@ def compare(
             if truth["value"] is not None:
                 found.append(f"{name}: not measured, truth {truth['value']}")
             continue
-        found += [f"{name}: {text}" for text in _differences(truth, result, catalogue)]
+        apart = {t["place"] for t in truths if t["place"] and t["metric"] == truth["metric"]}
+        if truth["place"]:
+            found += [f"{name}: {text}" for text in _at_place(truth, result, catalogue)]
+        else:
+            found += [f"{name}: {text}" for text in _differences(truth, result, catalogue, apart)]
     return found
 
 
@@ -85,8 +90,20 @@ def _satisfied(value: Any, metric: Metric, place: Place) -> bool:
     return bool(_COMPARE[target.cmp](value * scale, target.value))
 
 
+def _at_place(truth: dict[str, Any], result: MetricResult, catalogue: Catalogue) -> Iterator[str]:
+    """At a place that is judged by a value of its own."""
+    judged = next(p for p in result.places if p.ref == truth["place"])
+    value = judged.own[0] if judged.own else result.value
+    if not _same(truth, replace(result, value=value)):
+        yield f"value {value!r} at {judged.ref}, truth {truth['value']!r}"
+    metric = catalogue.metrics[truth["metric"]]
+    place = next(p for p in metric.places if p.ref == judged.ref)
+    if judged.verdict != (wanted := verdict_of(truth, metric, place)):
+        yield f"{judged.ref} is {judged.verdict}, truth {wanted}"
+
+
 def _differences(
-    truth: dict[str, Any], result: MetricResult, catalogue: Catalogue
+    truth: dict[str, Any], result: MetricResult, catalogue: Catalogue, apart: Collection[str]
 ) -> Iterator[str]:
     if not _same(truth, result):
         yield f"value {result.value!r} {result.interval}, truth {truth['value']!r}"
@@ -96,7 +113,7 @@ def _differences(
     by_ref = {place.ref: place for place in metric.places}
     for judged in result.places:
         wanted = verdict_of(truth, metric, by_ref[judged.ref])
-        if judged.verdict != wanted:
+        if judged.ref not in apart and judged.verdict != wanted:
             yield f"{judged.ref} is {judged.verdict}, truth {wanted}; {result.reason}"
 
 

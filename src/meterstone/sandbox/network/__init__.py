@@ -28,6 +28,7 @@ DOMAINS = (
     "pipeline",
     "operations",
     "returns",
+    "market",
     "assurance",
     "people_score",
     "dashboard",

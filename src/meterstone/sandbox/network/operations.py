@@ -57,8 +57,9 @@ class Operations:
     """What other domains need to know (``world.shared["operations"]``).
 
     Attributes:
-        daily_calls: mean authenticated calls a day of franchises, partners and developers in the
-            last 30 days.
+        usage: authenticated calls of franchises, partners and developers in the last 30 days, by
+            endpoint group.
+        usage_days: days of the last 30 with such calls.
         inbound_by_day: served requests by day.
         mean_daily_requests: mean served requests a day in the last 30 days.
         successes, applied: served requests that succeeded, and changes applied, in the last month.
@@ -67,7 +68,8 @@ class Operations:
         runs: finished successful runs as (connection id, time).
     """
 
-    daily_calls: float
+    usage: dict[str, int]
+    usage_days: int
     inbound_by_day: dict[date, int]
     mean_daily_requests: float
     successes: int
@@ -193,16 +195,21 @@ def _known(
         return at is not None and month <= at < scene.end  # type: ignore[operator]
 
     served = [c for c in calls if c.inbound and scene.within(c.at, 30)]
-    outside = ("franchise", "partner", "developer")
     by_day: dict[date, int] = defaultdict(int)
     for c in calls:
         if c.inbound:
             by_day[c.at.date()] += c.count
+    used = [
+        c for c in served
+        if c.consumer in ("franchise", "partner", "developer") and c.error_class != "authentication"
+    ]  # fmt: skip
     compared = [x for x in checks if in_month(x.at) and x.integration != x.platform]
     return Operations(
-        daily_calls=traffic.total(
-            c for c in served if c.consumer in outside and c.error_class != "authentication"
-        ) / 30,
+        usage={
+            group: traffic.total(c for c in used if c.group == group)
+            for group in sorted({c.group for c in used})
+        },
+        usage_days=len({c.at.date() for c in used}),
         inbound_by_day=by_day,
         mean_daily_requests=traffic.total(served) / 30,
         successes=traffic.total(

@@ -24,6 +24,7 @@ class True_:  # noqa: N801  # `True` is taken
 
     Attributes:
         metric: id of the metric.
+        place: the ref, where it is judged by a value of its own; None for the metric's value.
         scope: kind of the scope, and ``key`` (``*`` for the network).
         value: a number in the unit of the metric, a word of its scale, or None: there is none.
         n: sample size in the metric's sample unit; None where the truth does not say.
@@ -39,13 +40,14 @@ class True_:  # noqa: N801  # `True` is taken
     n: float | None
     verdict: str | None
     tolerance: Tolerance
+    place: str | None = None
 
 
 class Truth:
     """Collects what is true at the end of the simulated time."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], True_] = {}
+        self._found: dict[tuple[str, str, str, str], True_] = {}
         self.effects: dict[str, dict[str, float]] = {}
         """True causal effects of going live, by outcome and franchise."""
         self.missed: set[str] = set()
@@ -60,12 +62,14 @@ class Truth:
         verdict: str | None = None,
         scope: str = "network",
         key: str = "*",
+        place: str | None = None,
     ) -> None:
         """A count, sum, share or word that has to be measured exactly.
 
         ``verdict`` only where it does not follow from the value (too small a sample, expired rows).
+        ``place`` for a ref that is judged by a value of its own.
         """
-        self._put(True_(metric, scope, key, value, n, verdict, "exact"))
+        self._put(True_(metric, scope, key, value, n, verdict, "exact", place))
 
     def estimate(
         self,
@@ -81,10 +85,16 @@ class Truth:
         self._put(True_(metric, scope, key, value, n, verdict, "interval"))
 
     def missing(
-        self, metric: str, verdict: str = "no_data", *, scope: str = "network", key: str = "*"
+        self,
+        metric: str,
+        verdict: str = "no_data",
+        *,
+        scope: str = "network",
+        key: str = "*",
+        place: str | None = None,
     ) -> None:
         """There is no value, and the verdict says why."""
-        self._put(True_(metric, scope, key, None, None, verdict, "exact"))
+        self._put(True_(metric, scope, key, None, None, verdict, "exact", place))
 
     def of(self, metric: str, scope: str = "network", key: str = "*") -> True_:
         """What was said of a metric before: for truths that are made of others.
@@ -92,11 +102,11 @@ class Truth:
         Raises:
             KeyError: nothing was said of it.
         """
-        return self._found[metric, scope, key]
+        return self._found[metric, scope, key, ""]
 
     def knows(self, metric: str) -> bool:
         """Whether something was said of a metric at any scope."""
-        return any(found == metric for found, _, _ in self._found)
+        return any(found == metric for found, *_ in self._found)
 
     def all(self) -> list[True_]:
         """All truths, by metric, scope and key."""
@@ -116,7 +126,7 @@ class Truth:
         path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
     def _put(self, found: True_) -> None:
-        key = (found.metric, found.scope, found.key)
+        key = (found.metric, found.scope, found.key, found.place or "")
         if key in self._found:
             raise ValueError(f"two truths of {found.metric} at {found.scope} {found.key}")
         self._found[key] = found
