@@ -115,9 +115,9 @@ def _daily(scene: Scene, connection: Connection, k: int) -> Iterator[Run]:
                 yield Run(run.id, connection, entity, at, DAILY, status, backlog)
 
 
-USED = (0.9, 0.82, 0.75, 0.7, 0.66, 0.63, 0.61, 0.6, 0.595)
+USED = tuple(0.5 ** (months / 3) for months in range(1, 10))
 """Share of the shops' connections in use at the ends of the months before the telemetry, newest
-first: slow at the beginning of the roll-out, and faster every month."""
+first: twice as many every three months, so that it accelerates at each month end."""
 
 
 def _history(scene: Scene) -> Iterator[Run]:
