@@ -59,7 +59,7 @@ KNOBS: Mapping[str, Knobs] = {
         _GOOD,
         use=replace(_GOOD.use, heavy=0.55, before=0.86, adopts=0.7),
         surveys=replace(_GOOD.surveys, ease=0.5),
-        support=replace(_GOOD.support, first_response_s=9000.0, at_once=0.82, escalated=0.08),
+        support=replace(_GOOD.support, first_response_s=9000.0, at_once=0.82, escalated=0.1),
         stories=replace(_GOOD.stories, a_quarter=12),
     ),
     "honest": Knobs(
