@@ -17,7 +17,7 @@ from collections.abc import Mapping as RowMapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
@@ -91,6 +91,16 @@ def definitions(path: Path) -> Catalogue:
     Raises:
         CatalogueError: with file, line, cause and mend.
     """
+    return _framework() if path == framework_path() else _checked(path)
+
+
+@cache
+def _framework() -> Catalogue:
+    """The framework's definitions, checked once a process: they come with the program."""
+    return _checked(framework_path())
+
+
+def _checked(path: Path) -> Catalogue:
     return load_catalogue(path, fact_shapes(), hooks=HOOKS)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.schema import MappingSchema
 
 from meterstone.catalogue.problems import ExpressionError
 
@@ -136,8 +137,13 @@ def _typed(fragment: exp.Expr, columns: Columns) -> exp.Expr:
 
 
 def _annotated(query: exp.Query, tables: Mapping[str, Columns]) -> exp.Query:
+    return annotate_types(query, schema=schema_of(tables), dialect="duckdb")
+
+
+def schema_of(tables: Mapping[str, Columns]) -> MappingSchema:
+    """Tables as sqlglot reads them; names of facts and relations are normal as they stand."""
     schema: dict[str, object] = {name: dict(columns) for name, columns in tables.items()}
-    return annotate_types(query, schema=schema, dialect="duckdb")
+    return MappingSchema(schema, dialect="duckdb", normalize=False)
 
 
 def _given(aggregate: exp.Expr) -> exp.Expr:

@@ -332,8 +332,8 @@ class History:
     def times(
         self, fact: str, where: str | None, same: str | None, last: int, at: datetime
     ) -> list[datetime]:
-        """Just after the newest rows of a fact before a moment, oldest first: windows are half-open,
-        so that a row counts from the next microsecond on.
+        """Just after the newest rows of a fact before a moment, oldest first: windows are
+        half-open, so that a row counts from the next microsecond on.
 
         Args:
             same: only rows that share this column with the newest one.
