@@ -175,7 +175,8 @@ class _Forecaster:
 
     def _weekly(self, quantity: str, newest: float) -> Iterator[Issue]:
         """A forecast of the next 30 days each Monday morning, up to the newest one; earlier ones
-        are 1.5 % less a month."""
+        are 1.5 % less a month. Outcomes are known a day later (one of them at the very end), and
+        that of the 30th was never told."""
         last = self.end - timedelta(days=self.end.weekday()) + 6 * HOUR
         if last >= self.end:
             last -= 7 * DAY
@@ -185,7 +186,8 @@ class _Forecaster:
                 continue
             start, point = at.replace(hour=0), newest * 0.985 ** (7 * back / 30)
             yield self._issue(
-                quantity, "load", at, start, start + 30 * DAY, point, point, 0.08, back,
+                quantity, "load", at, start, start + 30 * DAY, point,
+                None if back == 30 else point, 0.08, back, known=start + 31 * DAY,
                 version="1" if back > 60 else "2",
             )  # fmt: skip
 
@@ -263,7 +265,7 @@ class _Forecaster:
                 if integration.live is None or integration.live > start:
                     continue
                 number += 1
-                outcome = 3.0 if number % 20 == 7 else float(number % 3 == 0)
+                outcome = 3.0 if number % 20 == 7 else 2.0 * (number % 3 == 0)
                 late = back == 0 and number % 11 == 0  # not known yet
                 issues.append(
                     Issue("incidents_week", "incidents", start - HOUR, start, end, 0.4, 0.0, 2.0,
@@ -512,10 +514,10 @@ def _never_counts(world: World, facts: Facts, first: Issue) -> None:
         "forecast", forecast_id="aside-staging", issued_at=world.end - HOUR, model="load",
         environment="staging", **row,
     )  # fmt: skip
-    trial = row | {"horizon_start": first.start, "horizon_end": first.end}
+    trial = row | {"horizon_start": world.end - 31 * DAY, "horizon_end": world.end - HOUR}
     facts.add(
-        "forecast", forecast_id="aside-trial", issued_at=first.at, model="trial", naive_point=1.0,
-        outcome=1e9, outcome_at=first.end, **trial,
+        "forecast", forecast_id="aside-trial", issued_at=world.end - 31 * DAY, model="trial",
+        naive_point=1.0, outcome=1e9, outcome_at=world.end - HOUR, **trial,
     )  # fmt: skip
 
 

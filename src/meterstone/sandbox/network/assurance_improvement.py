@@ -131,6 +131,11 @@ def _performance(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None
             facts, f"performance-{back}", at, "performance", measured_improvement=4.5,
             rolled_back_at=undone,
         )  # fmt: skip
+        if lost:  # what stands beside it is of another kind, or of the week after
+            after = monday - 7 * back * DAY
+            _release(facts, f"fix-{back}", at, "fix", measured_improvement=6.0)
+            _release(facts, f"performance-{back}-after", after, "performance",
+                     measured_improvement=6.0)  # fmt: skip
         good += back < 13 and not lost
     aside: list[dict[str, Any]] = [
         {"measured_improvement": -2.0},

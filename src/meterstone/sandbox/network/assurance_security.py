@@ -23,6 +23,8 @@ MISSED = frozenset(
         f"{GROUP}.security_incident_count",
         f"{GROUP}.vulnerability_scan_score",
         f"{GROUP}.audit_trail_completeness",
+        f"{GROUP}.compliance_audit_success",
+        f"{GROUP}.penetration_test_score",
         "SecurityComplianceMetrics.success_threshold",
     }
 )
@@ -67,8 +69,11 @@ class Knobs:
         reviewed: days between the last review of the register and the end.
         secrets_scanned: days between the last complete scan for secrets and the end.
         audited: days between the newest tests of controls and the end.
-        expired: whether the evidence of one of them is past its date.
+        neglected: whether the next test of one control is overdue, and another one has not been
+            tested for more than a year.
+        unseen: whether no independent auditor saw one framework in the last 12 months.
         penetrated: days between the newest wide, independent penetration test and the end.
+        expired: whether its evidence is past its date.
     """
 
     broken: int = 0
@@ -84,19 +89,21 @@ class Knobs:
     reviewed: int = 3
     secrets_scanned: int = 1
     audited: int = 20
-    expired: bool = False
+    neglected: bool = False
+    unseen: bool = False
     penetrated: int = 200
+    expired: bool = False
 
 
 KNOBS: Mapping[Story, Knobs] = {
     "thriving": Knobs(),
     "struggling": Knobs(
-        broken=3, unreasoned=1, unchecked=1, incidents=2, open_medium=2, open_high=1, unlogged=4,
-        broken_chain=1,
+        broken=3, unreasoned=1, unchecked=1, incidents=3, open_medium=2, open_high=1, unlogged=4,
+        broken_chain=1, neglected=True, penetrated=370,
     ),
     "honest": Knobs(
         broken=2, unchecked=1, unaudited=True, weak_assets=1, reviewed=55, secrets_scanned=8,
-        audited=100, expired=True, penetrated=380,
+        audited=100, unseen=True, expired=True,
     ),
 }  # fmt: skip
 
@@ -266,6 +273,7 @@ def _incidents(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> int:
     counted: list[tuple[datetime, datetime | None, bool | None, str]] = [
         (opens - 10 * minute, opens + 20 * minute, True, "square"),  # counts by its detection
         (opens + 9 * DAY, opens + 9 * DAY + HOUR, None, "quickbooks"),  # not judged yet
+        (world.end - 10 * minute, world.end + HOUR, True, "square"),  # counts by its start
     ]
     confirmed = counted[: knobs.incidents]
     beside: list[tuple[datetime, datetime | None, bool | None, str]] = [
@@ -422,34 +430,37 @@ def _audits(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> float:
     controls = [(f, f"{f} {n + 1}") for f, size in FRAMEWORKS.items() for n in range(size)]
     rounds = range(knobs.audited, (world.end - world.start).days, 150)
     failed = 1 if world.preset.story == "honest" else 0
-    by_hand = 2 if world.preset.story == "honest" else 30  # one control of so many
     for nth, back in enumerate(rounds):
         tested = world.end - back * DAY + 9 * HOUR
         for number, (framework, control) in enumerate(controls):
-            newest = nth == 0
-            result = "passed"
-            if number == 35:
-                result = "not_applicable"
-            elif (number == 7 and nth > 1) or (newest and number < failed):
-                result = "failed"
-            expires = tested + 400 * DAY
-            if newest and number == 20 and knobs.expired:
-                expires = world.end - DAY
+            forgotten = knobs.neglected and number == 10
+            if forgotten and back < 370:
+                continue
+            due = tested + (2000 if forgotten else 180) * DAY
+            if knobs.neglected and number == 11 and nth == 0:
+                due = world.end - 5 * DAY
             facts.attest(
-                "control_audit", expires_at=expires, audit_item_id=f"audit-{nth}-{number}",
-                tested_at=tested, framework=framework, control=control, result=result,
-                automated=number % by_hand != by_hand - 1, auditor="simulated",
-                independent=nth % 2 == 1 and not (knobs.expired and framework == "GDPR"),
-                next_due=(tested + 180 * DAY).date(),
+                "control_audit", expires_at=tested + 700 * DAY,
+                audit_item_id=f"audit-{nth}-{number}", tested_at=tested, framework=framework,
+                control=control, result=_audit_result(nth, number, failed),
+                automated=number % 2 == 0, auditor="simulated",
+                independent=nth == 2 if knobs.unseen and framework == "GDPR" else nth % 2 == 1,
+                next_due=due.date(),
             )  # fmt: skip
     applicable = len(controls) - 1
-    alone = sum(n % by_hand != by_hand - 1 for n in range(len(controls)) if n != 35)
-    automated = 100 * alone / applicable
-    value = 100 * (applicable - failed) / applicable
-    verdict = "expired" if knobs.expired else None
+    value = 100 * (applicable - failed - 2 * knobs.neglected) / applicable
+    verdict = "insufficient_data" if knobs.unseen else None
     truth.exact("compliance_audit_success", value, n=applicable, verdict=verdict)
-    truth.exact("compliance_automation_rate", automated, n=applicable, verdict=verdict)
     return value
+
+
+def _audit_result(nth: int, number: int, failed: int) -> str:
+    """Result of a control in the nth newest round."""
+    if number == 35:
+        return "not_applicable"
+    if (number == 7 and nth > 1) or (nth == 0 and number < failed):
+        return "failed"
+    return "passed"
 
 
 def _pen_tests(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
@@ -460,18 +471,23 @@ def _pen_tests(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
         (knobs.penetrated + 40, True, wide, (1, 2, 4, 3)),  # what it replaced
         (60, False, wide, (1, 0, 0, 0)),  # by the own team
         (50, True, "website", (0, 3, 0, 0)),
+        (40, True, "API and tenant boundary", (0, 0, 2, 0)),
     ]
     for number, (back, independent, scope, found) in enumerate(tests):
         finished = world.end - back * DAY
         critical, high, medium, low = found
+        expires = finished + 500 * DAY
+        if number == 0 and knobs.expired:
+            expires = world.end
         facts.attest(
-            "pen_test", expires_at=finished + 500 * DAY, test_id=f"pen-{number}",
+            "pen_test", expires_at=expires, test_id=f"pen-{number}",
             finished_at=finished, tester="simulated", independent=independent, scope=scope,
             open_critical=critical, open_high=high, open_medium=medium, open_low=low,
             retested_at=finished - 5 * DAY,
         )  # fmt: skip
     if knobs.penetrated < 365:
-        truth.exact("penetration_test_score", "excellent", n=1)
+        verdict = "expired" if knobs.expired else None
+        truth.exact("penetration_test_score", "excellent", n=1, verdict=verdict)
     else:
         truth.missing("penetration_test_score")
 
