@@ -405,8 +405,9 @@ class _Forecaster:
 
     def _say_lead(self, newest: Issue) -> None:
         """A lead is forecast; whether it is one depends on the rank now and on the quarters in
-        which the market was observed (``world.shared["observed_quarters"]``)."""
-        quarters = self.world.shared.get("observed_quarters", 0)
+        which the market was observed: those of ``world.shared["rival_catalogues"]``, at most the
+        12 that are looked at."""
+        quarters = min(len(self.world.shared.get("rival_catalogues", {})), 12)
         try:
             rank = self.truth.of("market_position").value
         except KeyError:

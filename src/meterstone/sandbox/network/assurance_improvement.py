@@ -75,7 +75,7 @@ KNOBS: Mapping[Story, Knobs] = {
         trends=(12, 3, 2),
     ),
     "honest": Knobs(
-        lost_weeks=(2, 3), release_weeks=9, security_pause=25, items=4, untriaged=5,
+        lost_weeks=(2, 4), release_weeks=9, security_pause=25, items=4, untriaged=5,
         actions=(6, 4), inventoried=(22, 10), trends=(5, 1, 1),
     ),
 }  # fmt: skip

@@ -287,10 +287,6 @@ class Action:
     origin: str = "postmortem"
 
 
-OPEN_ACTIONS = 4
-"""Actions recommended by a forecast that wait: recommended two, accepted two."""
-
-
 def actions(scene: Scene) -> list[Action]:
     """As many a quarter as the story says, of four quarters; the first of each quarter are late."""
     many, late = scene.knobs.actions
@@ -310,14 +306,6 @@ def actions(scene: Scene) -> list[Action]:
             )
     if many:
         found.append(Action("a-after", scene.end - DAY, scene.end, "accepted"))
-        found += [
-            Action(
-                f"a-open-{n}", scene.end - 100 * DAY, scene.end + 40 * DAY,
-                ("recommended", "accepted")[n % 2],
-                origin=("failure_prediction", "capacity_forecast")[n % 2],
-            )
-            for n in range(OPEN_ACTIONS)
-        ]  # fmt: skip
     return found
 
 

@@ -78,6 +78,8 @@ class Deal:
     outcome: str
     closed: datetime | None
     competitor: str | None
+    probability: float | None = None
+    """How likely it was said to be won, given that it closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,10 @@ def _deals(world: World, knobs: Knobs) -> list[Deal]:
                 number = len(found)
                 begun = month + timedelta(days=int(rng.integers(0, 28)), hours=9, minutes=nth)
                 client = clients[number * 7 % len(clients)]
-                deal = _deal(rng, knobs, number, kind, client, begun, float(rng.random()) < won)
+                wins = float(rng.random()) < won
+                deal = _deal(rng, knobs, number, kind, client, begun, wins)
+                # every third deal that is not won never closes
+                deal = replace(deal, probability=round(3 * won / (won + 2), 3))
                 found.append(deal)
     found += _edges(world, clients[0])
     found += _copies(found, knobs)
@@ -417,7 +422,7 @@ def _write_deal(facts: Facts, deal: Deal, **other: Any) -> None:
         "stage": deal.outcome, "outcome": deal.outcome, "closed_at": deal.closed,
         "competitor": deal.competitor, "amount_usd": 30_000.0,
         "lost_reason": "price" if deal.outcome == "lost" else None,
-        "win_probability": 0.5 if deal.outcome == "open" else None,
+        "win_probability": deal.probability,
     }  # fmt: skip
     facts.add("deal", **(row | other))
 
