@@ -27,6 +27,7 @@ DOMAINS = (
     "billing",
     "pipeline",
     "operations",
+    "owners",
     "returns",
     "market",
     "assurance",

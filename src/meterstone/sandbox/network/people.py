@@ -69,7 +69,7 @@ KNOBS: Mapping[str, Knobs] = {
             sampling=(("user_experience", "convenience"), ("brand_awareness", "convenience")),
             last_recommendation=1,
         ),
-        support=SupportKnobs(a_month=1.0, at_once=0.8, answers=0.15, stuck=0.1),
+        support=SupportKnobs(offered_every=40, a_month=1.0, at_once=0.8, answers=0.15, stuck=0.1),
         stories=StoryKnobs(a_quarter=3, reviewed_days_before=120),
     ),
     "quiet": _GOOD,

@@ -38,7 +38,7 @@ class SupportKnobs:
     at_once: float = 0.97
     escalated: float = 0.02
     accepted: float = 0.85
-    offered_every: int = 40
+    offered_every: int = 14
     answers: float = 0.62
     content: float = 0.9975
     stuck: float = 0.01
