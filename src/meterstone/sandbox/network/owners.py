@@ -58,9 +58,9 @@ class Knobs:
 
 KNOBS: Mapping[str, Knobs] = {
     "thriving": Knobs(),
-    "struggling": Knobs(reads=3, automated=0.7, cpu=0.43),
+    "struggling": Knobs(reads=3, automated=0.7, cpu=0.43, satisfied_before=100.0),
     "honest": Knobs(
-        reads=1, automated=0.5, cpu=0.5, cost=0.9, upkeep=5.0, satisfied_before=100.0, unrecorded=5
+        reads=1, automated=0.5, cpu=0.5, cost=0.9, upkeep=5.0, unrecorded=5
     ),
     "quiet": Knobs(),
 }  # fmt: skip
@@ -71,6 +71,7 @@ MISSED = frozenset({
     f"{_ADOPTION}.automation_implementation",
     f"{_ADOPTION}.reporting_usage",
     f"{_SAVINGS}.infrastructure_optimization.server_utilization",
+    f"{_SAVINGS}.staff_productivity_increase.customer_service_capacity",
 })  # fmt: skip
 """Refs that miss their target on ``struggling``."""
 
@@ -176,7 +177,7 @@ def _sold_in(world: World, shop: Shop, years: int) -> bool:
     sold = world.shared["sold"]
     end = months_before(world.end, 12 * years)
     middle, begin = months_before(end, 3), months_before(end, 6)
-    if middle < world.start:
+    if middle < world.start or shop.opened > begin.date():
         return False
     return bool(sold.days(shop, middle, end)) and bool(sold.days(shop, begin, middle))
 
@@ -311,7 +312,7 @@ def _share(scene: _Scene, metric: str, using: set[str]) -> None:
 
 
 def _rules(scene: _Scene) -> None:
-    """Rules of automations that run every fourth day in most shops; what people's rules ran on is
+    """Rules of automations that run every third day in most shops; what people's rules ran on is
     counted with them."""
     world, use = scene.world, scene.world.shared["use"]
     features = [f for f in use.features if f.automation and f.visible]
@@ -321,12 +322,12 @@ def _rules(scene: _Scene) -> None:
     for nth, shop in enumerate(world.shops):
         if nth not in chosen:
             continue
-        at = world.telemetry_start + timedelta(days=nth % 4, hours=5, minutes=nth % 50)
+        at = world.telemetry_start + timedelta(days=nth % 3, hours=5, minutes=nth % 50)
         while at < world.end:
             known = [f for f in features if f.released < at]
             if known and shop.trades(at.date()):
                 rows.append((shop.id, at, known[nth % len(known)].key))
-            at += 4 * DAY
+            at += 3 * DAY
     # four days, and a fifth just before the window: not enough
     outsider = next((s for n, s in enumerate(world.shops) if n not in chosen), None)
     known = [f for f in features if f.released < world.end - 32 * DAY]
@@ -429,10 +430,11 @@ def _tickets(scene: _Scene) -> None:
     since = months_before(world.end, 3)
     kept, hours = _kept(tickets, since, world.end), _support_hours(scene, since, world.end)
     value = 100 * (kept / hours - old) / old
-    doubted = scene.knobs.satisfied_before >= 100 and min(kept, before) >= 200
+    now = truth.of("support_satisfaction").value
+    doubted = isinstance(now, float) and now < scene.knobs.satisfied_before
     truth.exact(
         "customer_service_capacity", value, n=min(kept, before),
-        verdict="not_met" if doubted else None,
+        verdict="not_met" if doubted and min(kept, before) >= 200 else None,
     )  # fmt: skip
 
 

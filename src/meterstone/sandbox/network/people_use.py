@@ -321,7 +321,7 @@ def _never_counts(world: World, facts: Facts, use: Use) -> None:
     """What is no use by people of the shops: rules that run for them, in their sessions; the
     operator's staff, tests, and rows of other environments."""
     rng = world.rng("people-rules")
-    new = [f.key for f in use.features[len(BASE_FEATURES) :]]
+    new = [f.key for f in use.features[len(BASE_FEATURES) :] if not f.automation]
     since = seconds(world.end - 120 * DAY)
     recent = np.flatnonzero((use.at >= since) & (use.session >= 0))
     chosen = np.sort(rng.choice(recent, len(recent) // 12, replace=False))

@@ -320,9 +320,10 @@ class World:
                 continue
             staggered = first + timedelta(days=10 + number * 7 % roll_out, hours=9)
             go_live = max(staggered, shop.opened_at)
-            without = number % 6 == 5 and (
-                self.preset.story == "honest" or shop.opened < self.start.date()
-            )  # never connected: what connected shops are compared with
+            if self.preset.story == "honest":
+                without = number % 6 == 5
+            else:  # never connected: what connected shops are compared with
+                without = number % 6 == 2 and shop.opened < self.start.date()
             if without or go_live >= self.end:
                 continue
             shop.go_live = go_live
