@@ -345,7 +345,7 @@ class World:
             joined = [
                 c for c in self.clients if c.since <= integration.live.date() and c.left is None
             ]
-            for client in joined[nth % 5 :: 17][:2] or joined[:1]:
+            for client in joined[nth % 5 :: 17][:1] or joined[:1]:
                 self._add(integration, None, integration.live + timedelta(hours=3), client)
         for connection in self.connections:
             closed = connection.shop and connection.shop.closed
