@@ -36,7 +36,15 @@ from meterstone.measure.compile import Compiler, Moment
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.results import Scope, ScopeKind
 from meterstone.measure.rollups import Rollups
-from meterstone.measure.scan import ScanKey, ScanResult, grain_of, run_scan, spread
+from meterstone.measure.scan import (
+    ScanKey,
+    ScanResult,
+    Shared,
+    grain_of,
+    run_scan,
+    shared,
+    spread,
+)
 from meterstone.measure.verdict import Judged, judge, missing
 from meterstone.warehouse.base import Warehouse
 
@@ -293,15 +301,32 @@ class Evaluator:
                     key = scan_key(term, scope, metric.raw.resample_by)
                     wanted.setdefault(key, {})[scans.alias(term)] = term
         bounds: dict[tuple[str, str | None], list[Moment]] = {}
+        together = self._together(wanted)
         for key, terms in wanted.items():
             window = key.window, key.shift
             if window not in bounds:
                 bounds[window] = self._moments(key, moments)
-            scans.results[key] = self._run(key, terms, bounds[window])
+            scans.results[key] = self._run(key, terms, bounds[window], together.pop(key, None))
         return scans
 
+    def _together(self, wanted: Mapping[ScanKey, Mapping[str, Term]]) -> dict[ScanKey, Shared]:
+        """Scans that share their queries with another one."""
+        by_rows: dict[tuple[str, str, str | None], dict[str, Mapping[str, Term]]] = {}
+        for key, terms in wanted.items():
+            by_rows.setdefault((key.relation, key.window, key.shift), {})[key.scope] = terms
+        found: dict[ScanKey, Shared] = {}
+        for rows, scopes in by_rows.items():
+            pair = shared(self._catalogue.relations[rows[0]], scopes)
+            if pair:
+                found |= {ScanKey(*rows, scope): pair[1] for scope in ("network", pair[0])}
+        return found
+
     def _run(
-        self, key: ScanKey, terms: Mapping[str, Term], bounds: Sequence[Moment]
+        self,
+        key: ScanKey,
+        terms: Mapping[str, Term],
+        bounds: Sequence[Moment],
+        together: Shared | None,
     ) -> ScanResult | None:
         relation = self._catalogue.relations[key.relation]
         if "/" in key.scope:
@@ -310,7 +335,9 @@ class Evaluator:
         if self._rollups and level == "day":
             start, end = min(m.opens for m in bounds), max(m.closes for m in bounds)
             self._rollups.ensure(relation, start, end)
-        return run_scan(self._warehouse, self._compiler, relation, key.scope, terms, bounds, level)
+        return run_scan(
+            self._warehouse, self._compiler, relation, key.scope, terms, bounds, level, together
+        )
 
     def _moments(self, key: ScanKey, moments: Sequence[datetime]) -> list[Moment]:
         window = parse_window(key.window)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -73,6 +74,31 @@ class ScanResult:
     zeros: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class Shared:
+    """Queries that the scan of the network and that of one other kind of scope have in common:
+    grouped by ``key`` and as a whole, over the terms of both."""
+
+    key: str
+    terms: dict[str, Term]
+    answers: dict[str, pa.Table] = field(default_factory=dict)
+
+
+def shared(
+    relation: Relation, wanted: Mapping[str, Mapping[str, Term]]
+) -> tuple[str, Shared] | None:
+    """The kind of scope that is read together with the network, where one of those ``wanted`` (with
+    their terms) differs from it by the key alone."""
+    whole = relation.scopes.get("network")
+    if whole is None or whole.key or whole.unit or "network" not in wanted:
+        return None
+    for scope, terms in wanted.items():
+        rule = relation.scopes.get(scope)
+        if rule and rule.key and not rule.unit and rule.where == whole.where:
+            return scope, Shared(rule.key, {**wanted["network"], **terms})
+    return None
+
+
 def run_scan(
     warehouse: Warehouse,
     compiler: Compiler,
@@ -81,12 +107,14 @@ def run_scan(
     terms: Mapping[str, Term],
     moments: Sequence[Moment],
     stored_level: Level | None,
+    together: Shared | None = None,
 ) -> ScanResult | None:
     """Read all terms of one scan; None when the relation has no such scope.
 
     Args:
         stored_level: the finest grain at which the window edges of all moments fall, where stored
             rollups may be read; None to read rows.
+        together: what this scan has in common with another one.
     """
     if scope not in relation.scopes:
         return None
@@ -95,7 +123,7 @@ def run_scan(
         part = moments
         if len(groups) > 1:
             part = [replace(moments[i], index=n) for n, i in enumerate(group)]
-        reader = _Reader(warehouse, compiler, relation, scope, part, stored_level)
+        reader = _Reader(warehouse, compiler, relation, scope, part, stored_level, together)
         results.append(_scan_group(reader, relation, terms, len(part)))
     return results[0] if len(groups) == 1 else _join_groups(results, groups, len(moments))
 
@@ -118,8 +146,7 @@ def _scan_group(
     reader: _Reader, relation: Relation, terms: Mapping[str, Term], moments: int
 ) -> ScanResult:
     over_rows = relation.over != "moment"
-    plain = {n: t for n, t in terms.items() if t.agg and t.mergeable and over_rows}
-    joined = {n: t for n, t in terms.items() if t.agg and n not in plain}
+    plain, joined = _by_way(relation, terms)
     quantiles = {n: t for n, t in terms.items() if t.quantile_of}
     parts = []
     if plain or (quantiles and over_rows):
@@ -134,6 +161,14 @@ def _scan_group(
             histograms[same] = reader.histogram(term)
         _add_quantile(result, name, term, histograms[same])
     return result
+
+
+def _by_way(
+    relation: Relation, terms: Mapping[str, Term]
+) -> tuple[dict[str, Term], dict[str, Term]]:
+    """The aggregates that are merged from buckets, and those read by moment."""
+    plain = {n: t for n, t in terms.items() if t.agg and t.mergeable and relation.over != "moment"}
+    return plain, {n: t for n, t in terms.items() if t.agg and n not in plain}
 
 
 def _join_groups(
@@ -192,6 +227,7 @@ class _Reader:
         scope: str,
         moments: Sequence[Moment],
         stored_level: Level | None,
+        together: Shared | None,
     ) -> None:
         self._warehouse = warehouse
         self._compiler = compiler
@@ -208,12 +244,14 @@ class _Reader:
             np.any((self._opens - self._offset) % _DAY_US)
             or np.any((self._closes - self._offset) % _DAY_US)
         )
+        self._shared = together if self.uniform or relation.over == "moment" else None
 
     def by_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
         """Mergeable terms by bucket of a day, merged over each window."""
         if not self.uniform:
             return self._by_own_buckets(terms)
-        table = self._warehouse.query(self._bucket_sql(terms))
+        asked = _by_way(self._relation, self._shared.terms)[0] if self._shared else terms
+        table = self._answer(self._bucket_sql(asked))
         bucket = _column(table, "b").astype(np.int64)
         first, count = (int(bucket.min()), int(np.ptp(bucket)) + 1) if len(bucket) else (0, 0)
         spans = self._spans(first, count)
@@ -221,7 +259,7 @@ class _Reader:
 
     def _by_own_buckets(self, terms: Mapping[str, Term]) -> ScanResult:
         """The same where windows share no buckets: each moment has its own, one after another."""
-        table = self._warehouse.query(self._with_moments(self._own_bucket_sql(terms)))
+        table = self._answer(self._own_bucket_sql(terms))
         moment = _column(table, "i").astype(np.int64)
         bucket = _column(table, "b").astype(np.int64)
         counts = [-((m.opens - m.closes) // timedelta(days=1)) for m in self._moments]
@@ -261,7 +299,8 @@ class _Reader:
 
     def by_moments(self, terms: Mapping[str, Term]) -> ScanResult:
         """Terms that cannot be merged: rows joined to each moment's window."""
-        table = self._warehouse.query(self._with_moments(self._moment_sql(terms)))
+        asked = _by_way(self._relation, self._shared.terms)[1] if self._shared else terms
+        table = self._answer(self._moment_sql(asked))
         keys, index = _keys(table)
         shape = (len(self._moments), len(keys))
         where = (_column(table, "i").astype(np.int64), index)
@@ -317,11 +356,10 @@ class _Reader:
         group = "i" if by_moment else "b"
         inner = self._joined(source) if by_moment else self._bucketed(source)
         condition = f" WHERE {term.where}" if term.where else ""
-        table = self._warehouse.query(
-            self._with_moments(
-                f"SELECT {group}, k, {bin_} AS bin, CAST(sum({weight}) AS DOUBLE) AS w FROM {inner}"
-                f"{condition} GROUP BY ALL HAVING bin IS NOT NULL ORDER BY {group}, k, bin"
-            )
+        table = self._answer(
+            f"SELECT * FROM (SELECT {group}, {self._selected}, {bin_} AS bin, "
+            f"CAST(sum({weight}) AS DOUBLE) AS w FROM {inner}{condition} "
+            f"GROUP BY {self._by(group, bin_)}) WHERE bin IS NOT NULL ORDER BY {group}, k, bin"
         )
         groups = _column(table, group).astype(np.int64)
         keys, index = _keys(table)
@@ -340,7 +378,10 @@ class _Reader:
         source = self._compiler.relation(
             self._relation.name, self._start, self._end, level=self._level, moments=self._moments
         )
-        return f"SELECT b, k, {aggregates} FROM {self._bucketed(source)} GROUP BY b, k"
+        return (
+            f"SELECT b, {self._selected}, {aggregates} FROM {self._bucketed(source)} "
+            f"GROUP BY {self._by('b')}"
+        )
 
     def _own_bucket_sql(self, terms: Mapping[str, Term]) -> str:
         source = self._compiler.relation(
@@ -356,7 +397,38 @@ class _Reader:
         source = self._compiler.relation(
             self._relation.name, self._start, self._end, level=self._level, moments=self._moments
         )
-        return f"SELECT i, k, {self._aggregates(terms)} FROM {self._joined(source)} GROUP BY i, k"
+        return (
+            f"SELECT i, {self._selected}, {self._aggregates(terms)} FROM {self._joined(source)} "
+            f"GROUP BY {self._by('i')}"
+        )
+
+    @property
+    def _selected(self) -> str:
+        if self._shared is None:
+            return "k"
+        return (
+            "CASE WHEN grouping(k) = 1 THEN '*' ELSE CAST(k AS VARCHAR) END AS k, "
+            "grouping(k) = 1 AS _whole"
+        )
+
+    def _by(self, *columns: str) -> str:
+        """What rows are grouped by beside the key."""
+        listed = ", ".join(columns)
+        if self._shared is None:
+            return f"{listed}, k"
+        return f"GROUPING SETS (({listed}), ({listed}, k))"
+
+    def _answer(self, sql: str) -> pa.Table:
+        """The rows of this kind of scope, asked for once where another one shares the query."""
+        if self._shared is None:
+            return self._warehouse.query(self._with_moments(sql))
+        answers = self._shared.answers
+        if sql not in answers:
+            answers[sql] = self._warehouse.query(self._with_moments(sql))
+        table = answers[sql]
+        whole = table.column("_whole")
+        mine = whole if self._rule.key is None else pc.invert(whole)
+        return table.filter(pc.and_(mine, pc.is_valid(table.column("k"))))
 
     def _with_moments(self, sql: str) -> str:
         """A query in which many moments are written once: reading them costs more than the rest."""
@@ -392,6 +464,8 @@ class _Reader:
 
     @property
     def _key(self) -> str:
+        if self._shared:
+            return f'r."{self._shared.key}"'
         key = f'r."{self._rule.key}"' if self._rule.key else "'*'"
         unit = self._rule.unit
         return f'concat({key}, chr(31), r."{unit}")' if unit else key
@@ -399,6 +473,8 @@ class _Reader:
     @property
     def _and_scope(self) -> str:
         where = f" AND ({self._rule.where})" if self._rule.where else ""
+        if self._shared:
+            return where
         columns = [column for column in (self._rule.key, self._rule.unit) if column]
         return where + "".join(f' AND r."{column}" IS NOT NULL' for column in columns)
 
