@@ -234,6 +234,8 @@ def _ratio_by_day(subject: Subject) -> Pair | None:
         return None
     if not source.blocks or not set(aliases.values()) <= set(source.blocks):
         return None
+    if all(span.stop - span.start < 2 for span in source.spans):  # one day cannot be resampled
+        return subject.nothing()
     arrays = {name: source.blocks[alias] for name, alias in aliases.items()}
     tops, bottoms = numerator(arrays), denominator(arrays)
     scale = 100.0 if metric.raw.unit.startswith("%") else 1.0

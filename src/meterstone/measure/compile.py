@@ -28,6 +28,9 @@ _UTC = ZoneInfo("UTC")
 BINS_PER_OCTAVE = 32
 """Histogram bins: floor(log2(value) × 32), at most 1.1 % relative error at the middle."""
 
+MOMENT_COLUMNS = 'moments (i, "at", opens, closes)'
+"""What the moments look like as a table."""
+
 MOST = 10**12
 """The largest weight of one row, and the root of the largest value. Beyond, they saturate: one
 absurd row must not stop the measurement of all others."""
@@ -267,7 +270,7 @@ def moment_table(moments: Sequence[Moment]) -> str:
     rows = ", ".join(
         f"({m.index}, {literal(m.at)}, {literal(m.opens)}, {literal(m.closes)})" for m in moments
     )
-    return f'(SELECT * FROM (VALUES {rows}) AS moments (i, "at", opens, closes))'
+    return f"(SELECT * FROM (VALUES {rows}) AS {MOMENT_COLUMNS})"
 
 
 def day_table(start: datetime, end: datetime, zone: ZoneInfo) -> str:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from meterstone.catalogue import Relation, Term
-from meterstone.measure.compile import ZERO_BIN, Compiler, Level, Moment, literal, moment_table
+from meterstone.measure.compile import (
+    MOMENT_COLUMNS,
+    ZERO_BIN,
+    Compiler,
+    Level,
+    Moment,
+    literal,
+    moment_table,
+)
 from meterstone.warehouse.base import Warehouse
 
 Array = NDArray[Any]
@@ -432,9 +440,9 @@ class _Reader:
 
     def _with_moments(self, sql: str) -> str:
         """A query in which many moments are written once: reading them costs more than the rest."""
-        table = moment_table(self._moments)
-        if sql.count(table) < 2:
+        if sql.count(MOMENT_COLUMNS) < 2:
             return sql
+        table = moment_table(self._moments)
         once = sql.replace(table, "(SELECT * FROM _moments)")
         return f"WITH _moments AS MATERIALIZED {table} {once}"
 
