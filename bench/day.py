@@ -71,10 +71,10 @@ def run(requests: int, step: Callable[[str], None], *, whole: bool = False) -> O
             histories[name] = _History(made, World(requests), days)
             step(f"full evaluation of {name}")
             full[name] = histories[name].whole()
-        days = _new_days(histories, step)
+        taken = _new_days(histories, step)
         for history in histories.values():
             history.subject.warehouse.close()
-        outcome = _outcome(requests, full, days)
+        outcome = _outcome(requests, full, taken)
         return replace(outcome, notes=[*outcome.notes, measured_by(made.catalogue)])
 
 
