@@ -145,7 +145,10 @@ def _features(world: World) -> list[Feature]:
     if not world.shops:
         return []
     long_ago = world.start - 400 * DAY
-    found = [Feature(key, long_ago, advanced=n > 8) for n, key in enumerate(BASE_FEATURES)]
+    found = [
+        Feature(key, long_ago, advanced=n > 8, premium=n % 4 > 0)
+        for n, key in enumerate(BASE_FEATURES)
+    ]
     count = (world.end - world.start).days // _EVERY
     for nth in range(count):
         released = world.end - timedelta(days=14 + _EVERY * nth, hours=-9)

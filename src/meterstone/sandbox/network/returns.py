@@ -11,7 +11,9 @@ from meterstone.sandbox.network.presets import months_before
 from meterstone.sandbox.network.truth import Truth
 from meterstone.sandbox.network.world import DAY, World
 
-MISSED: frozenset[str] = frozenset()
+MISSED = frozenset({
+    "FranchiseGrowthAnalytics.measure_revenue_optimization.premium_feature_adoption",
+})  # fmt: skip
 
 _ASKED = 242
 """Return in % that the framework asks for within the first 12 months."""
@@ -31,6 +33,8 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
             truth.missing(metric)
         return
     _tell_use(world, truth)
+    if world.preset.story == "struggling":
+        truth.missed |= MISSED
     facts.attest(
         "attestation", attestation_id="loaded-hourly-usd", claim_key="loaded_hourly_usd",
         attested_at=world.start + 30 * DAY, statement="Loaded cost of an hour of work.",
