@@ -412,14 +412,14 @@ class _Forecaster:
             rank = self.truth.of("market_position").value
         except KeyError:
             rank = None
+        if rank is None:
+            self.truth.missing("competitive_lead_forecast")
+            return
         assert newest.low is not None  # noqa: S101
-        value = newest.point if rank == 1 else 0.0
-        verdict = "met" if rank == 1 and newest.low > 0 else "not_met"
-        enough = quarters >= 8 and rank is not None
-        self.truth.exact(
-            "competitive_lead_forecast", value, n=quarters,
-            verdict=verdict if enough else "insufficient_data",
-        )  # fmt: skip
+        held = rank == 1
+        verdict = "met" if held and newest.low > 0 else "not_met"
+        value = newest.point if held else 0.0
+        self._say("competitive_lead_forecast", value, quarters, 8, verdict)
 
     def _deals_are_calibrated(self) -> bool:
         """Deals closed in 24 months: won as often as was said, with at least 50 of them."""
