@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meterstone.sandbox.network import work
+from meterstone.sandbox.network import owners, work
 
 from .conftest import Networks
 from .truth import differences
@@ -12,8 +12,8 @@ from .truth import differences
 PUBLISHED = {"efficiency_cadence"}
 """Metrics about what was published: nobody publishes in a simulated network."""
 LATER = {"efficiency_success"}
-METRICS = {*work.METRICS}
-MISSED = work.MISSED
+METRICS = {*work.METRICS, *owners.METRICS, "compliance_automation_rate"}
+MISSED = work.MISSED | owners.MISSED
 
 STORIES = ("thriving", "struggling", "honest", "quiet")
 
