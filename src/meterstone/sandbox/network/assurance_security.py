@@ -430,6 +430,7 @@ def _audits(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> float:
     controls = [(f, f"{f} {n + 1}") for f, size in FRAMEWORKS.items() for n in range(size)]
     rounds = range(knobs.audited, (world.end - world.start).days, 150)
     failed = 1 if world.preset.story == "honest" else 0
+    by_hand = {"honest": range(1, 36, 2), "thriving": range(29, 30)}.get(world.preset.story, ())
     for nth, back in enumerate(rounds):
         tested = world.end - back * DAY + 9 * HOUR
         for number, (framework, control) in enumerate(controls):
@@ -443,11 +444,14 @@ def _audits(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> float:
                 "control_audit", expires_at=tested + 700 * DAY,
                 audit_item_id=f"audit-{nth}-{number}", tested_at=tested, framework=framework,
                 control=control, result=_audit_result(nth, number, failed),
-                automated=number % 2 == 0, auditor="simulated",
+                automated=number not in by_hand, auditor="simulated",
                 independent=nth == 2 if knobs.unseen and framework == "GDPR" else nth % 2 == 1,
                 next_due=due.date(),
             )  # fmt: skip
     applicable = len(controls) - 1
+    known = [n for n in range(len(controls)) if n != 35]
+    alone = [n for n in known if n not in by_hand and not (knobs.neglected and n == 10)]
+    truth.exact("compliance_automation_rate", 100 * len(alone) / applicable, n=applicable)
     value = 100 * (applicable - failed - 2 * knobs.neglected) / applicable
     verdict = "insufficient_data" if knobs.unseen else None
     truth.exact("compliance_audit_success", value, n=applicable, verdict=verdict)

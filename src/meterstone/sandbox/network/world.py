@@ -320,11 +320,7 @@ class World:
                 continue
             staggered = first + timedelta(days=10 + number * 7 % roll_out, hours=9)
             go_live = max(staggered, shop.opened_at)
-            if self.preset.story == "honest":
-                without = number % 6 == 5
-            else:  # never connected: what connected shops are compared with
-                without = number % 6 == 2 and shop.opened < self.start.date()
-            if without or go_live >= self.end:
+            if self._stays_without(number, shop) or go_live >= self.end:
                 continue
             shop.go_live = go_live
             pos = "square" if number % 3 else "clover"
@@ -351,6 +347,12 @@ class World:
             closed = connection.shop and connection.shop.closed
             if closed:
                 connection.disconnected = at_hour(closed, 18)
+
+    def _stays_without(self, number: int, shop: Shop) -> bool:
+        """Whether a shop is never connected: what connected ones are compared with."""
+        if self.preset.story == "honest":
+            return number % 6 == 5
+        return number % 6 == 2 and shop.opened < self.start.date()
 
     def _add(
         self,
