@@ -22,6 +22,10 @@ _POISSON_UPPER = (
 )  # fmt: skip
 """Upper 95 % limits of a Poisson count of 0 to 4 (Garwood)."""
 
+HOUR = timedelta(hours=1)
+MERGED = "market-K2"
+GONE = ("market-K1", MERGED)
+
 _METRICS = (
     "customer_retention_rate", "switching_costs", "customer_lifetime_years", "competitive_win_rate",
     "expansion_revenue_growth", "ecosystem_revenue", "integration_count", "switching_difficulty",
@@ -36,6 +40,7 @@ def simulate(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
         for metric in _METRICS:
             truth.missing(metric)
         return
+    _gone(world, facts)
     _retention(world, truth)
     _lifetime(world, truth)
     _wins(world, truth)
@@ -67,12 +72,33 @@ def _covered(world: World, client_id: str, at: datetime) -> bool:
     return False
 
 
+def _gone(world: World, facts: Facts) -> None:
+    """Two enterprise clients that are no longer there: one has left on the last day, one has become
+    a part of another."""
+    since = world.start - 900 * DAY
+    for name in GONE:
+        left = world.end - (12 * HOUR if name != MERGED else 150 * DAY)
+        into = f"merged:{world.clients[0].id}"
+        facts.add(
+            "franchise", franchise_id=f"F-{name}", status="signed", status_at=since, client_id=name,
+            client_segment="enterprise", region="US-CA", country="US",
+        )  # fmt: skip
+        facts.add(
+            "franchise_contract", contract_id=f"PC-{name}", agreement="platform_contract",
+            client_id=name, signed_at=since, starts_on=since.date(),
+            ends_on=(world.end + 300 * DAY).date(), terminated_at=left,
+            termination_reason=into if name == MERGED else "left the network",
+        )  # fmt: skip
+
+
 def _retention(world: World, truth: Truth) -> None:
     opens = months_before(world.end, 12)
     known = {s.client.id for s in world.shops if s.client.segment == "enterprise"}
     first = {i: min(s.signed for s in world.shops if s.client.id == i) for i in known}
     before = [i for i in known if first[i] < opens.date() and _covered(world, i, opens)]
     kept = [i for i in before if _covered(world, i, world.end)]
+    before += GONE
+    kept += [name for name in GONE if name == MERGED and world.clients[0].id in kept]
     if not before:
         truth.missing("customer_retention_rate")
         truth.missing("switching_costs")
@@ -181,7 +207,11 @@ def _partner_revenue(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> 
     end = world.end
     total = 0.0
     opens = months_before(end, 12)
-    lines: list[tuple[str, date, date, float, str | None, str]] = []
+    lines: list[tuple[str, date, date, float, str | None, str]] = [
+        # an upsell that names nobody, of both years
+        (f"upsell-{back}", day, day, 9_000.0 * back, None, "paid")
+        for back, day in ((1, (opens - 200 * DAY).date()), (2, (opens + 20 * DAY).date()))
+    ]
     for month in world.months:
         last = (month + 32 * DAY).replace(day=1) - DAY
         lines += [
@@ -201,7 +231,8 @@ def _partner_revenue(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> 
         issued = min(_midnight(last_day, 12), end - timedelta(hours=1))
         facts.add(
             "invoice", invoice_line_id=f"market-{key}", invoice_id=f"market-{key}",
-            issued_at=issued, kind="partner_share", deal_kind="none", partner_id=partner,
+            issued_at=issued, kind="partner_share", partner_id=partner,
+            deal_kind="upsell" if key.startswith("upsell") else "none",
             service_from=first, service_to=last_day, amount=usd, credited=0.0, currency="USD",
             net_usd=usd, due_on=issued.date() + 30 * DAY,
             paid_on=issued.date() if status == "paid" else None, status=status,

@@ -11,6 +11,8 @@ class Knobs:
 
     Attributes:
         quarters: how many quarters were observed, the newest one included.
+        catalogue_quarters: in how many of them catalogues were looked at.
+        unknown_quarters: for how many of the newest quarters releases are not known yet.
         share: own share of the market's units in the newest quarter.
         share_growth: by what factor the share grew each quarter.
         rivals: shares of the competitors.
@@ -23,9 +25,9 @@ class Knobs:
         releases: days of a month on which a feature is released.
         silent_months: closed months back from the end without a release.
         awards, keynotes: independent ones in the last year.
-        award_expires: days for which an award is evidence.
         patents, applications: families granted in technology, and pending.
-        leader: whether there are an innovation award and a first place of a ranking.
+        leader: whether there are an innovation award and a first place of a ranking; else the
+            company is only mentioned, on the last day.
         reviewed: days between the last review of the registers and the end.
         partners: certified ones.
         developers: accounts, those of whom calls are known included.
@@ -35,6 +37,8 @@ class Knobs:
     """
 
     quarters: int = 13
+    catalogue_quarters: int = 13
+    unknown_quarters: int = 0
     share: float = 0.42
     share_growth: float = 1.07
     rivals: tuple[float, ...] = (0.24, 0.16, 0.09, 0.04)
@@ -47,7 +51,6 @@ class Knobs:
     releases: tuple[int, ...] = (4, 11, 18, 25)
     silent_months: tuple[int, ...] = ()
     awards: int = 7
-    award_expires: int = 1500
     keynotes: int = 5
     patents: int = 13
     applications: int = 7
@@ -77,20 +80,21 @@ KNOBS = {
         late=4,
     ),
     "honest": Knobs(
-        quarters=3,
+        quarters=5,
+        catalogue_quarters=3,
+        unknown_quarters=1,
         share=0.12,
-        share_growth=1.03,
-        rivals=(0.33, 0.2),
+        share_growth=0.97,
+        rivals=(0.33, 0.1),
         catalogues=(9, 12, 14),
         satisfied=(0.71, 0.69, 0.66),
         rival_releases=(1, 2, 2),
         offered_every=2,
         independent=False,
-        catalogue_expires=5,
+        catalogue_expires=10,
         releases=(9,),
-        silent_months=(2, 7),
+        silent_months=(2, 7, 13),
         awards=1,
-        award_expires=30,
         keynotes=1,
         patents=2,
         applications=0,

@@ -37,9 +37,14 @@ class Quarter:
         return f"{self.opens.year}-Q{(self.opens.month + 2) // 3}"
 
     @property
-    def day(self) -> date:
-        """When it is observed: ten days before its end."""
+    def early(self) -> date:
+        """When it is observed first: ten days before its last one."""
         return (self.closes - 11 * DAY).date()
+
+    @property
+    def day(self) -> date:
+        """When it is observed again, and rightly: on its last day."""
+        return (self.closes - DAY).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,28 +133,25 @@ def _units(
         market = max(round(registered / part), 1)
         shares.append(Share(seen, registered, market))
         about: dict[str, Any] = {"period": quarter.name, "unit": "units"}
-        observer.saw("own", "units_on_platform", seen, quarter.day, **about)
-        observer.saw(
-            "*", "market_units", market, quarter.day, independent=knobs.independent, **about
-        )
-        for nth, rival in enumerate(knobs.rivals):
-            observer.saw(
-                f"rival-{nth + 1}", "units_on_platform", round(rival * market), quarter.day, **about
-            )
+        for day, size in ((quarter.early, round(0.97 * market)), (quarter.day, market)):
+            observer.saw("own", "units_on_platform", seen, day, **about)
+            observer.saw("*", "market_units", size, day, independent=knobs.independent, **about)
+            for nth, rival in enumerate(knobs.rivals):
+                units = round(rival * size)
+                observer.saw(f"rival-{nth + 1}", "units_on_platform", units, day, **about)
     _never_counts(world, observer, shares[0].market, quarters[0])
     return shares
 
 
 def _never_counts(world: World, observer: Observer, market: int, quarter: Quarter) -> None:
     """Giants that no count may see: another market, a source with an interest, evidence that has
-    expired, an earlier look in the quarter, the first day after the end, another environment."""
-    day = quarter.day
+    expired, the first day after the end, another environment."""
+    day = quarter.early
     name: dict[str, Any] = {"period": quarter.name, "unit": "units"}
     giant = 2 * market
     units = "units_on_platform"
     observer.saw("rival-1", units, giant, day, market="franchise_management in CA", **name)
     observer.saw("rival-8", units, giant, day, valid=3, **name)
-    observer.saw("rival-1", units, giant, day - 20 * DAY, **name)
     observer.saw("rival-1", units, giant, world.end.date(), unit="units")
     observer.saw("rival-9", units, giant, day, environment="staging", **name)
     for company in ("own", "rival-1", "rival-2", "rival-3", "rival-4", "rival-5", "rival-6"):
@@ -187,16 +189,19 @@ def _catalogues(
     world: World, observer: Observer, truth: Truth, knobs: Knobs, quarters: Sequence[Quarter]
 ) -> None:
     counts = world.shared["rival_catalogues"] = {}
-    for quarter in quarters:
+    for quarter in quarters[: knobs.catalogue_quarters]:
         counts[quarter.name] = [max(size - quarter.back // 4, 1) for size in knobs.catalogues]
         for nth, size in enumerate(counts[quarter.name]):
             observer.saw(
-                f"rival-{nth + 1}", "catalogue_integrations", size, quarter.day,
+                f"rival-{nth + 1}", "catalogue_integrations", size, quarter.early,
                 valid=knobs.catalogue_expires, period=quarter.name,
                 source_name=f"Simulated Catalogue {nth + 1}",
             )  # fmt: skip
+        observer.saw(
+            "own", "catalogue_integrations", 900, quarter.early, valid=3, period=quarter.name
+        )
     own = sum(x.live is not None and x.live < world.end for x in world.integrations)
-    enough = "expired" if knobs.catalogue_expires < 11 else None
+    enough = "expired" if knobs.catalogue_expires <= 10 else None
     mean = sum(knobs.catalogues) / len(knobs.catalogues)
     best = max(knobs.catalogues)
     for metric, ahead in (
@@ -216,10 +221,11 @@ def _satisfaction(
         before = 0.004 * quarter.back
         for name, value in zip(names, knobs.satisfied, strict=True):
             about: dict[str, Any] = {"period": quarter.name}
-            observer.saw(
-                name, "satisfaction", 100 * (value - before), quarter.day, unit="%",
-                source_name="Simulated Panel", **about,
-            )  # fmt: skip
+            for day, off in ((quarter.early, 0.01 if name == "own" else 0.02), (quarter.day, 0.0)):
+                observer.saw(
+                    name, "satisfaction", 100 * (value - before - off), day, unit="%",
+                    source_name="Simulated Panel", **about,
+                )  # fmt: skip
             # the own survey says something else, and is not compared with other people's
             observer.saw(
                 name, "satisfaction", 0.99 if name == "own" else 0.2, quarter.day,
@@ -234,21 +240,27 @@ def _paces(
     world: World, observer: Observer, truth: Truth, knobs: Knobs, released: Sequence[Release]
 ) -> None:
     """Feature releases of the last quarters; the last competitor is known for two of them only."""
-    quarters = list(_quarters(world, max(knobs.quarters, 4)))
-    for quarter in quarters:
+    late = knobs.unknown_quarters
+    quarters = list(_quarters(world, max(knobs.quarters, 4 + late)))
+    for quarter in quarters[late:]:
         for nth, number in enumerate(knobs.rival_releases):
-            observer.saw(
-                f"rival-{nth + 1}", "feature_releases", number + quarter.back // 4, quarter.day,
-                period=quarter.name, unit="releases",
-            )  # fmt: skip
+            value = number + quarter.back // 4
+            for day, found in ((quarter.early, value + 1), (quarter.day, value)):
+                observer.saw(
+                    f"rival-{nth + 1}", "feature_releases", found, day, period=quarter.name,
+                    unit="releases",
+                )  # fmt: skip
         if quarter.back < 2:
             observer.saw(
                 "rival-4", "feature_releases", 40, quarter.day, period=quarter.name, unit="releases"
             )
-    since = quarters[3].opens
-    own = sum(x.visible and since <= x.released < world.end for x in released)
-    mean = 4 * sum(knobs.rival_releases) / len(knobs.rival_releases)
-    truth.exact("innovation_speed_ratio", own / mean, n=len(knobs.rival_releases))
+    since, until = quarters[late + 3].opens, quarters[late].closes
+    own = sum(x.visible and since <= x.released < until for x in released)
+    theirs = sum(
+        number + back // 4 for back in range(late, late + 4) for number in knobs.rival_releases
+    )
+    count = len(knobs.rival_releases)
+    truth.exact("innovation_speed_ratio", own / (theirs / count), n=count)
 
 
 # -- features -------------------------------------------------------------------------------------
@@ -258,7 +270,7 @@ def _features(world: World, observer: Observer, truth: Truth, knobs: Knobs) -> N
     """Which features of the catalogue are offered elsewhere; looked at three times in two years."""
     features = world.shared.get("features", [])
     year_ago = world.end.replace(year=world.end.year - 1)
-    looks = (year_ago - DAY, year_ago, world.end - 120 * DAY, world.end - 12 * DAY)
+    looks = (year_ago - DAY, year_ago, world.end - 120 * DAY, world.end - DAY)
     assessed = unmatched = known = 0
     for number, (key, released, retired, visible) in enumerate(features):
         offered = number % knobs.offered_every == 1

@@ -96,9 +96,8 @@ def _items(world: World, knobs: Knobs) -> list[Item]:
     """What is in the register, with what has to be left out of every count."""
     end = world.end.date()
     year_ago = end.replace(year=end.year - 1)
-    valid = knobs.award_expires
     items = [
-        Item("award", f"Simulated Prize {n + 1}", end - timedelta(days=45 + 46 * n), valid=valid)
+        Item("award", f"Simulated Prize {n + 1}", end - timedelta(days=45 + 46 * n))
         for n in range(knobs.awards)
     ]
     items += [
@@ -117,7 +116,11 @@ def _items(world: World, knobs: Knobs) -> list[Item]:
         for n in range(knobs.applications)
     ]  # fmt: skip
     if not knobs.leader:
-        return items
+        seventh = Item(
+            "ranking", "Simulated Ideas", end - DAY, status="published", category="innovation",
+            rank=7,
+        )  # fmt: skip
+        return [*items, seventh]
     later = end - timedelta(days=25)
     return [
         *items,
@@ -143,6 +146,8 @@ def _items(world: World, knobs: Knobs) -> list[Item]:
              jurisdiction="EP", valid=4000),
         Item("patent", "Simulated Old Method", end - timedelta(days=600), category="technology",
              valid=500),
+        Item("patent", "Simulated Late Method", end - DAY, category="technology"),
+        Item("patent", "Simulated Late Filing", end - DAY, status="pending", category="technology"),
         Item("patent", "Simulated Design", end - timedelta(days=600), category="design"),
         Item("patent", "Simulated Filing 1", end - timedelta(days=280), status="pending",
              category="technology", jurisdiction="EP"),
