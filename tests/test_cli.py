@@ -365,7 +365,7 @@ def test_serve_opens_the_home_and_takes_the_address(filled, monkeypatch):
     def serve(home, host, port, routes):
         served.append((home.path, host, port, [route.path for route in routes]))
 
-    monkeypatch.setattr(cli, "serve_receiver", serve)
+    monkeypatch.setattr(cli.record, "serve_receiver", serve)
     monkeypatch.setenv("METERSTONE_PORT", "9999")
     assert filled("serve", "--host", "::1").code == 0
     assert served == [(filled.home, "::1", 9999, ["/", "/scorecard.json", "/style.css"])]
