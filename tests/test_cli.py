@@ -368,7 +368,10 @@ def test_serve_opens_the_home_and_takes_the_address(filled, monkeypatch):
     monkeypatch.setattr(cli.record, "serve_receiver", serve)
     monkeypatch.setenv("METERSTONE_PORT", "9999")
     assert filled("serve", "--host", "::1").code == 0
-    assert served == [(filled.home, "::1", 9999, ["/", "/scorecard.json", "/style.css"])]
+    ((home, host, port, paths),) = served
+    assert (home, host, port) == (filled.home, "::1", 9999)
+    assert paths[:3] == ["/", "/scorecard.json", "/style.css"]
+    assert {"/api/v1/framework/{system}/{method}", "/api/v1/attestations/{fact}"} <= set(paths)
 
 
 def test_a_port_that_is_no_number(filled, monkeypatch):
