@@ -42,7 +42,7 @@ class Network:
         """All results at the end, measured once."""
         if "end" not in self._results:
             measuring = Measuring(self.home.subject, self.at, None)
-            self._results["end"] = list(measuring.measurement().metrics)
+            self._results["end"] = measuring.of(self.home.catalogue.metrics)
         return self._results["end"]
 
 
