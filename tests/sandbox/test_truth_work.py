@@ -11,7 +11,6 @@ from .truth import differences
 
 PUBLISHED = {"efficiency_cadence"}
 """Metrics about what was published: nobody publishes in a simulated network."""
-LATER = {"efficiency_success"}
 METRICS = {*work.METRICS, *owners.METRICS, "compliance_automation_rate"}
 MISSED = work.MISSED | owners.MISSED
 
@@ -21,7 +20,7 @@ STORIES = ("thriving", "struggling", "honest", "quiet")
 @pytest.mark.parametrize("story", STORIES)
 def test_measured_as_it_is_true(network: Networks, story: str) -> None:
     made = network(story)
-    assert differences(made, sorted((METRICS - LATER) & made.home.catalogue.metrics.keys())) == []
+    assert differences(made, sorted(METRICS & made.home.catalogue.metrics.keys())) == []
 
 
 @pytest.mark.parametrize("story", ["thriving", "struggling"])
@@ -30,7 +29,7 @@ def test_targets_are_met_but_for_those_named(network: Networks, story: str) -> N
     judged = {
         place.ref: place.verdict
         for result in made.results()
-        if result.id in METRICS - LATER - PUBLISHED
+        if result.id in METRICS - PUBLISHED
         for place in result.places
     }
     missed = {ref for ref, verdict in judged.items() if verdict not in ("met", "reference")}

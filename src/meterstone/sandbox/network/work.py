@@ -197,7 +197,7 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     _tell_hours(world, truth, observed)
     _onboardings(world, facts, truth, observed, knobs)
     _reports(world, facts, truth, observed, knobs)
-    _tell_success(truth)
+    _tell_success(world, truth)
     for (metric, scope, key, kind), baseline in observed.frozen.items():
         freeze(world, facts, metric, baseline, scope=scope, key=key, kind=kind)
 
@@ -610,8 +610,10 @@ def _tell_hours(world: World, truth: Truth, observed: Observed) -> None:
         truth.exact("time_savings", saved[shop], n=1, scope="franchise", key=shop)
 
 
-def _tell_success(truth: Truth) -> None:
-    """Nothing is published in a simulated network."""
+def _tell_success(world: World, truth: Truth) -> None:
+    """All targets are met at the six month ends of two quarters in the thriving network only; and
+    nothing is published in a simulated one."""
+    truth.exact("efficiency_success", world.preset.story == "thriving", n=2)
     truth.missing("efficiency_cadence")
 
 
