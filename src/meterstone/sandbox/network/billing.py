@@ -208,7 +208,7 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
         _write(world, facts, books)
         if world.preset.story == "struggling":
             truth.missed |= MISSED
-    _tell(world, facts, truth, books)
+    tell(world, facts, truth)
 
 
 # -- subscriptions ---------------------------------------------------------------------------------
@@ -417,6 +417,23 @@ def _write(world: World, facts: Facts, books: Books) -> None:
             net_usd=cost.usd,
         )  # fmt: skip
     _never_counts(world, facts, books.lines[0])
+    if world.preset.story == "honest":
+        _close_in_vain(world, facts)
+
+
+def _close_in_vain(world: World, facts: Facts) -> None:
+    """Attestations that close no books: of something else, after the end, and one withdrawn."""
+    month = months_before(world.end, 1)
+    far = world.end + 900 * DAY
+    for key, at, expires_at in (
+        (f"budget_closed:{month:%Y-%m}", world.end - DAY, far),
+        (f"period_closed:{month:%Y-%m}", world.end + 10 * DAY, far),
+        (f"period_closed:{month:%Y}", world.end - 9 * DAY, world.end - 5 * DAY),
+    ):
+        facts.attest(
+            "attestation", attestation_id=f"in-vain:{key}", claim_key=key, attested_at=at,
+            statement="Closed.", expires_at=expires_at,
+        )  # fmt: skip
 
 
 def _write_line(facts: Facts, line: Line, **other: Any) -> None:
@@ -480,7 +497,9 @@ def baseline(
     )  # fmt: skip
 
 
-def _tell(world: World, facts: Facts, truth: Truth, books: Books) -> None:
+def tell(world: World, facts: Facts, truth: Truth) -> None:
+    """What is true of the money at ``world.end``, the end of a quarter; baselines are frozen."""
+    books: Books = world.shared["books"]
     if not world.shops:
         for metric in (
             "network_revenue_growth", "premium_service_adoption", "average_revenue_per_franchise",
@@ -536,7 +555,9 @@ def _tell_sales(world: World, facts: Facts, truth: Truth) -> None:
     if sums[1] == 0:
         truth.missing("network_revenue_growth", "insufficient_data")
     else:
-        enough = len(world.months) >= 24 and included_open >= 0.9 * len(world.open_shops(world.end))
+        enough = world.start <= before.start and included_open >= 0.9 * len(
+            world.open_shops(world.end)
+        )
         truth.exact(
             "network_revenue_growth", 100 * (sums[0] / sums[1] - 1), n=both,
             verdict=None if enough else "insufficient_data",
@@ -641,7 +662,7 @@ def _tell_costs(world: World, facts: Facts, truth: Truth, books: Books) -> None:
     months = {
         (c.day.year, c.day.month)
         for c in books.costs
-        if c.category == "development" and c.programme
+        if c.category == "development" and c.programme and c.day < world.end.date()
     }
     truth.exact(
         "development_investment", spent, n=len(months),
@@ -651,7 +672,7 @@ def _tell_costs(world: World, facts: Facts, truth: Truth, books: Books) -> None:
     truth.exact(
         "annual_operating_costs",
         books.spent(year.start, year.end, "operating", "support", programme=True),
-        n=sum(m >= max(year.start, world.programme_start) for m in world.months),
+        n=sum(max(year.start, world.programme_start) <= m < world.end for m in world.months),
         verdict="insufficient_data" if late else None,
     )  # fmt: skip
     del facts

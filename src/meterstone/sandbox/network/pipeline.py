@@ -129,7 +129,7 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
             review(world, facts, register, last=knobs.reviewed)
         if world.preset.story == "struggling":
             truth.missed |= MISSED
-    _tell(world, truth, deals, contracts, territories)
+    tell(world, truth)
 
 
 # -- deals -----------------------------------------------------------------------------------------
@@ -454,10 +454,8 @@ def _never_counts(world: World, facts: Facts, deal: Deal) -> None:
 # -- truth -----------------------------------------------------------------------------------------
 
 
-def _tell(
-    world: World, truth: Truth, deals: list[Deal], contracts: list[Contract],
-    territories: list[Territory],
-) -> None:  # fmt: skip
+def tell(world: World, truth: Truth) -> None:
+    """What is true of growth at ``world.end``, the end of a quarter."""
     if not world.shops:
         for metric in (
             "new_franchise_monthly_growth", "new_franchise_yoy_growth", "pipeline_conversion",
@@ -467,10 +465,11 @@ def _tell(
             truth.missing(metric)
         return
     _tell_signings(world, truth)
+    contracts: list[Contract] = world.shared["contracts"]
     _tell_clients(world, truth, contracts)
-    _tell_deals(world, truth, deals)
+    _tell_deals(world, truth, world.shared["deals"])
     _tell_terms(world, truth, contracts)
-    _tell_territories(world, truth, territories)
+    _tell_territories(world, truth, world.shared["territories"])
 
 
 def _tell_share(truth: Truth, metric: str, part: int, whole: int) -> None:
@@ -569,7 +568,8 @@ def _tell_terms(world: World, truth: Truth, contracts: list[Contract]) -> None:
     renewed = 0
     for contract in ended:
         broken = _ended_at(contract) != at_hour(contract.ends, 0)
-        in_time = contract.renewed and contract.renewed.date() <= contract.ends + 90 * DAY
+        renewal = contract.renewed if contract.renewed and contract.renewed <= world.end else None
+        in_time = renewal and renewal.date() <= contract.ends + 90 * DAY
         renewed += bool(not broken and contract.renewed_by and in_time)
     _tell_share(truth, "renewal_rate", renewed, len(ended))
 

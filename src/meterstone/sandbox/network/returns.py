@@ -25,6 +25,21 @@ HOURLY_USD = 38.0
 def simulate(world: World, facts: Facts, truth: Truth) -> None:
     """Baselines of the savings, the attested cost of an hour, and what is true of the return."""
     truth.missing("revenue_growth_cadence")  # nothing is published in a simulated network
+    if world.shops:
+        facts.attest(
+            "attestation", attestation_id="loaded-hourly-usd", claim_key="loaded_hourly_usd",
+            attested_at=world.start + 30 * DAY, statement="Loaded cost of an hour of work.",
+            value=HOURLY_USD, unit="USD/h", expires_at=world.end + 300 * DAY,
+        )  # fmt: skip
+        if _has_baseline(world):
+            _freeze(world, facts)
+        if world.preset.story == "struggling":
+            truth.missed |= MISSED
+    tell(world, truth)
+
+
+def tell(world: World, truth: Truth) -> None:
+    """What is true of the return at ``world.end``, the end of a quarter."""
     if not world.shops:
         for metric in (
             "annual_cost_savings", "gross_annual_benefit", "roi_percentage",
@@ -33,17 +48,12 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
             truth.missing(metric)
         return
     _tell_use(world, truth)
-    if world.preset.story == "struggling":
-        truth.missed |= MISSED
-    facts.attest(
-        "attestation", attestation_id="loaded-hourly-usd", claim_key="loaded_hourly_usd",
-        attested_at=world.start + 30 * DAY, statement="Loaded cost of an hour of work.",
-        value=HOURLY_USD, unit="USD/h", expires_at=world.end + 300 * DAY,
-    )  # fmt: skip
-    if months_before(world.programme_start, 12) < world.start:
-        _without_baseline(world, truth)
+    if not _has_baseline(world):
+        truth.missing("annual_cost_savings")
+        truth.missing("gross_annual_benefit")
+        truth.missing("roi_percentage", "insufficient_data")
+        truth.missing("revenue_growth_success", "insufficient_data")
         return
-    _freeze(world, facts)
     savings, months = _savings(world, world.end)
     truth.exact("annual_cost_savings", savings, n=months)
     increase = truth.of("annual_revenue_increase").value
@@ -52,16 +62,9 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     _tell_return(world, truth)
 
 
-def _without_baseline(world: World, truth: Truth) -> None:
-    """No whole year before the programme: nothing can be held against it."""
-    savings, months = _savings(world, world.end)
-    if months:
-        truth.exact("annual_cost_savings", savings, n=months)
-    else:
-        truth.missing("annual_cost_savings")
-    truth.missing("gross_annual_benefit")
-    truth.missing("roi_percentage", "insufficient_data")
-    truth.missing("revenue_growth_success", "insufficient_data")
+def _has_baseline(world: World) -> bool:
+    """Whether a whole year before the programme is known, to hold everything later against."""
+    return months_before(world.programme_start, 12) >= world.start
 
 
 def _freeze(world: World, facts: Facts) -> None:
@@ -78,18 +81,17 @@ def _savings(world: World, end: datetime) -> tuple[float, int]:
     start = months_before(end, 12)
     per_unit: dict[str, float] = world.shared.get("operator_baseline", {})
     saved, months = 0.0, set()
-    if months_before(world.programme_start, 12) >= world.start:
-        for _, ends, process, minutes, volume, hourly in world.shared.get("operator_work", []):
-            if not (start < ends <= end) or process not in per_unit:
-                continue
-            usd = HOURLY_USD if hourly is None else float(hourly)
-            saved += (per_unit[process] * volume - minutes) / 60 * usd
-            last = ends - DAY / 86_400
-            months.add((last.year, last.month))
-        books: Books = world.shared["books"]
-        year = months_to(world.programme_start, 12)
-        saved += books.spent(year.start, year.end, "retired_tool", programme=False)
-        saved -= books.spent(start, end, "retired_tool", programme=False)
+    for _, ends, process, minutes, volume, hourly in world.shared.get("operator_work", []):
+        if not (start < ends <= end) or process not in per_unit:
+            continue
+        usd = HOURLY_USD if hourly is None else float(hourly)
+        saved += (per_unit[process] * volume - minutes) / 60 * usd
+        last = ends - DAY / 86_400
+        months.add((last.year, last.month))
+    books: Books = world.shared["books"]
+    year = months_to(world.programme_start, 12)
+    saved += books.spent(year.start, year.end, "retired_tool", programme=False)
+    saved -= books.spent(start, end, "retired_tool", programme=False)
     return saved, len(months)
 
 
