@@ -71,9 +71,9 @@ def test_targets_are_met_on_every_one_of_the_last_days(network: Networks) -> Non
 def test_so_it_was_a_quarter_earlier(network: Networks, story: str) -> None:
     """What came later is in the record, and must not be seen; several moments share a scan."""
     made = network(story)
-    world, facts, then = World(preset(story)), Facts(), Truth()
+    world, facts, now, then = World(preset(story)), Facts(), Truth(), Truth()
     for name in DOMAINS[: DOMAINS.index("returns") + 1]:
-        import_module(f"meterstone.sandbox.network.{name}").simulate(world, facts, Truth())
+        import_module(f"meterstone.sandbox.network.{name}").simulate(world, facts, now)
     world.end = months_before(world.end, 3)
     billing.tell(world, Facts(), then)
     pipeline.tell(world, then)
