@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from meterstone.measure import resample
 from meterstone.measure.results import Scope
 
 from .build import D, H, World, attestation, incident, payment, probe, reconciliation
@@ -377,3 +378,18 @@ def test_measured_at_a_moment_of_its_own(tmp_path):
         found = Measured(world, catalogue(tmp_path, entry))
         nothing = found.one("sold", AT)
         assert (nothing.value, nothing.verdict) == (None, "no_data")
+
+
+def test_a_quantile_without_each_unit_in_turn():
+    rng = np.random.default_rng(3)
+    owner = rng.integers(0, 30, 80)  # some of 40 units have no value, some have several
+    values = rng.normal(0, 1, 80).round(2)
+    quantiles = resample.Quantiles(values, owner, 0.5, 40)
+    for unit, found in enumerate(quantiles.left_out().tolist()):
+        kept = np.sort(values[owner != unit])
+        assert found == kept[int(np.ceil(len(kept) / 2)) - 1]
+
+
+def test_the_only_unit_with_values_cannot_be_left_out():
+    found = resample.Quantiles(np.array([1.0, 2.0]), np.array([1, 1]), 0.5, 3).left_out()
+    assert np.array_equal(found, [1.0, np.nan, 1.0], equal_nan=True)

@@ -23,6 +23,9 @@ from meterstone.measure.intervals import RESAMPLES, Z95
 Array = NDArray[Any]
 Compute = Callable[[Mapping[str, Array]], Array]
 
+_CELLS = 2_000_000
+"""Resamples are made in tables of at most so many numbers."""
+
 SEPARATOR = "\x1f"
 """Between the key of a scope and the unit, where rows are read by both."""
 
@@ -104,16 +107,23 @@ class Quantiles:
 
     def drawn(self, counts: Array) -> Array:
         """The smallest value whose cumulated count reaches q, in each resample."""
-        return self._quantile(counts)
+        return self._quantile(counts[:, self.owner[self._order]])
 
     def left_out(self) -> Array:
-        """The quantile without each unit in turn."""
-        return self._quantile(1.0 - np.eye(self.units))
+        """The quantile without each unit in turn; one without a value changes nothing."""
+        owner = self.owner[self._order]
+        found = np.full(self.units, self._quantile(np.ones((1, len(owner))))[0])
+        owners = np.unique(owner)
+        # in parts: of many units and values a whole table has no room
+        for part in np.array_split(owners, max(len(owners) * len(owner) // _CELLS, 1)):
+            found[part] = self._quantile((owner[None, :] != part[:, None]).astype(float))
+        return found
 
     def _quantile(self, counts: Array) -> Array:
+        """The quantile where the values in order count so often, shape (cases, values)."""
         if not len(self.values):
             return np.full(len(counts), np.nan)
-        cumulated = np.cumsum(counts[:, self.owner[self._order]], axis=1)
+        cumulated = np.cumsum(counts, axis=1)
         total = cumulated[:, -1:]
         place = np.argmax(cumulated >= self.q * total - 1e-9, axis=1)
         found: Array = np.where(total[:, 0] > 0, self.values[self._order][place], np.nan)
@@ -199,7 +209,7 @@ def _within(value: float, lower: float, upper: float, seed: int) -> Array:
 def _counts(seed: int, size: int) -> Iterator[Array]:
     """How often each unit is drawn in each resample, in chunks of shape (resamples, size)."""
     generator = np.random.default_rng(seed)
-    most = max(2_000_000 // size, 1)
+    most = max(_CELLS // size, 1)
     for start in range(0, RESAMPLES, most):
         rows = min(most, RESAMPLES - start)
         draws = generator.integers(0, size, (rows, size)) + np.arange(rows)[:, None] * size

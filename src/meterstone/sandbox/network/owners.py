@@ -51,7 +51,7 @@ class Knobs:
     cpu_before: float = 0.34
     cost: float = 0.6
     upkeep: float = 3.0
-    upkeep_before: float = 8.0
+    upkeep_before: float = 45.0
     satisfied_before: float = 90.0
     unrecorded: int = 40
 
@@ -60,7 +60,8 @@ KNOBS: Mapping[str, Knobs] = {
     "thriving": Knobs(),
     "struggling": Knobs(reads=3, automated=0.7, cpu=0.43, satisfied_before=100.0),
     "honest": Knobs(
-        reads=1, automated=0.5, cpu=0.5, cost=0.9, upkeep=5.0, unrecorded=5
+        reads=1, automated=0.5, cpu=0.5, cost=0.9, upkeep=5.0, upkeep_before=8.0,
+        unrecorded=5
     ),
     "quiet": Knobs(),
 }  # fmt: skip

@@ -766,7 +766,7 @@ def _tell_reports(
     old = math.fsum(len(b) * _median(b) for b in before.values()) / size
     observed.frozen[metric, "network", "*", "programme"] = Frozen(old, size, opens, closes)
     shared = [key for key in before if key in now]
-    weight = sum(len(before[key]) for key in shared)
-    value = math.fsum(len(before[key]) * _median(now[key]) for key in shared) / weight
+    waited = math.fsum(len(before[key]) * _median(now[key]) for key in shared)
+    waited_before = math.fsum(len(before[key]) * _median(before[key]) for key in shared)
     n = min(sum(len(now[key]) for key in shared), size)
-    truth.exact(metric, 100 * (value - old) / old, n=n)
+    truth.exact(metric, 100 * (waited / waited_before - 1), n=n)
