@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import day, memory, otlp, report, year
+from bench import day, framework, memory, otlp, report, year
 from bench.report import Outcome
 
 Step = Callable[[str], None]
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "year": (year.run, 10_000_000),
     "day": (day.run, 10_000_000),
     "memory": (memory.run, 10_000_000),
+    "framework": (framework.run, 0),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
 
