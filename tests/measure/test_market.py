@@ -156,3 +156,38 @@ def test_two_connectors_of_one_product_count_once() -> None:
     with World(connector("till", "Till"), connector("till_2", "till"), review) as world:
         cell = world.cell("integration_count", at=AT + timedelta(days=1))
     assert (cell.value, cell.n) == (1, 2)
+
+
+def recognised(kind: str, title: str, dated: date, **given: Any) -> Row:
+    usual = {
+        "recognition_id": f"{title}-{dated}-{given}", "kind": kind, "title": title,
+        "issuer": "jury", "independent": True, "dated_on": dated, "status": "granted",
+    }  # fmt: skip
+    return _row("recognition", usual | ATTESTED, given)
+
+
+def test_an_award_whose_evidence_has_expired_makes_the_count_expired() -> None:
+    awards = [recognised("award", f"Prize {n}", date(2025, 9, n)) for n in (1, 2, 3)]
+    review = attestation(AT - 9 * D, "register_review:recognition")
+    with World(awards, review) as world:
+        assert world.cell("industry_recognition").verdict == "met"
+        world.add(recognised("award", "Prize 4", date(2025, 9, 4), expires_at=AT))
+        cell = world.cell("industry_recognition")
+    assert (cell.value, cell.verdict) == (4, "expired")
+
+
+def test_a_zero_needs_the_review_of_the_register() -> None:
+    with World(recognised("story", "Story", date(2025, 9, 1))) as world:
+        assert world.cell("thought_leadership").verdict == "no_data"
+        world.add(attestation(AT - 101 * D, "register_review:recognition"))
+        assert world.cell("thought_leadership").verdict == "no_data"
+        world.add(attestation(AT - 100 * D, "register_review:recognition"))
+        cell = world.cell("thought_leadership")
+    assert (cell.value, cell.verdict) == (0, "not_met")
+
+
+def test_a_share_that_is_older_than_twelve_months_is_none() -> None:
+    old = {"observed_on": date(2025, 3, 30)}
+    with World(saw("own", 40, **old), saw("*", 100, "market_units", **old)) as world:
+        assert world.cell("market_share").verdict == "no_data"
+        assert world.cell("market_share", at=AT - 2 * D).value == 40

@@ -137,7 +137,9 @@ def _units(
             observer.saw("own", "units_on_platform", seen, day, **about)
             observer.saw("*", "market_units", size, day, independent=knobs.independent, **about)
             for nth, rival in enumerate(knobs.rivals):
-                units = round(rival * size)
+                # the smallest one looks twice as large at first
+                twice = day == quarter.early and nth == len(knobs.rivals) - 1
+                units = round(rival * size) * (2 if twice else 1)
                 observer.saw(f"rival-{nth + 1}", "units_on_platform", units, day, **about)
     _never_counts(world, observer, shares[0].market, quarters[0])
     return shares

@@ -300,6 +300,8 @@ def _brands(world: World, surveys: Surveys, month: datetime, back: int, knobs: S
     for question, share in (("brand_own", knobs.known), ("brand_fictitious", knobs.claimed)):
         ticked, _ = _said(rng, size, share, knobs)
         for number, tick in enumerate(ticked):
+            if question == "brand_fictitious" and number == size - 1:
+                continue  # who says nothing of one of the two brands is left out
             found.append(
                 Answer(
                     wave, question, f"R-decision-{number}", "franchise_decision_maker", None,
