@@ -187,7 +187,7 @@ def test_a_zero_needs_the_review_of_the_register() -> None:
 
 
 def test_a_share_that_is_older_than_twelve_months_is_none() -> None:
-    old = {"observed_on": date(2025, 3, 30)}
+    old: dict[str, Any] = {"observed_on": date(2025, 3, 30)}
     with World(saw("own", 40, **old), saw("*", 100, "market_units", **old)) as world:
         assert world.cell("market_share").verdict == "no_data"
         assert world.cell("market_share", at=AT - 2 * D).value == 40
