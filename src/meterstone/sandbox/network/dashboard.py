@@ -34,14 +34,17 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
 
 
 def _security(world: World, truth: Truth) -> None:
-    """No incident is open at the end, and no critical or high finding past its limit; every kind of
-    scan was completed in the last seven days, if only of a part of its targets."""
+    """The third incident of the last month began ten minutes before the end, and is open. No
+    critical or high finding is past its limit; every kind of scan was completed in the last seven
+    days, if only of a part of its targets."""
     full = all(
         truth.of(metric).value == 100
         for metric in ("oauth_compliance_rate", "data_encryption_coverage")
     )
-    assert SECURITY[world.preset.story].open_high <= 1  # noqa: S101  # seen ten days ago
-    truth.exact("security_status", "secure" if full else "attention", n=1)
+    word = "secure" if full else "attention"
+    if SECURITY[world.preset.story].incidents >= 3:
+        word = "breached"
+    truth.exact("security_status", word, n=1)
 
 
 def _adoption(world: World, truth: Truth) -> None:

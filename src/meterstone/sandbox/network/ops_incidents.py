@@ -29,7 +29,7 @@ class Incident:
 
     id: str
     started: datetime
-    detected: datetime
+    detected: datetime | None
     resolved: datetime | None
     integration: str | None
     severity: str = "sev3"
@@ -57,7 +57,7 @@ class Alarm:
 
 
 def incidents(scene: Scene) -> list[Incident]:
-    """Incidents at equal distances, newest last. Every 30th is escalated and every 30th
+    """Incidents at equal distances, newest last. Every 60th is escalated, every 30th
     comes back within a day; every 20th has no reconstructed start, every 20th was resolved by a
     person, every 20th was foreseen too late; every 40th has no known impact."""
     if not scene.named:
@@ -80,7 +80,7 @@ def incidents(scene: Scene) -> list[Incident]:
         one = Incident(
             f"i-{n}", started, detected, resolved, safe[n % len(safe)],
             kind=("error", "availability", "performance")[n % 3],
-            automatic=n % 20 != 5, escalated=knobs.escalated and n % 30 == 7,
+            automatic=n % 20 != 5, escalated=knobs.escalated and n % 60 == 7,
             impact=_impact(scene, n, started), cause=cause, predicted=early,
         )  # fmt: skip
         found.append(one)
@@ -105,6 +105,7 @@ def incidents(scene: Scene) -> list[Incident]:
             Incident("i-open", began, began + timedelta(seconds=40), None, None, impact=None)
         )
     middle = scene.end - 20 * DAY
+    found += _at_the_edges(scene)
     found += [
         Incident("i-small", middle, middle + 2 * HOUR, middle + 9 * HOUR, "square", "sev4",
                  automatic=False, escalated=True, impact=30_000.0),
@@ -112,6 +113,25 @@ def incidents(scene: Scene) -> list[Incident]:
                  automatic=False, escalated=True, impact=30_000.0, environment="staging"),
     ]  # fmt: skip
     return [x for x in found if x.started < scene.end]
+
+
+def _at_the_edges(scene: Scene) -> list[Incident]:
+    """Of the last day, and of the first minute of the 90 days: one began a moment before and was
+    noticed in it, another was noticed before and resolved in it. Honest: one nobody noticed."""
+    opens = scene.end - QUARTER * DAY
+    second = timedelta(seconds=1)
+    last = scene.end - 5 * HOUR
+    found = [
+        Incident("i-last", last, last + 14 * second, last + 50 * second, "square", impact=0.0,
+                 predicted=last - 20 * HOUR),
+        Incident("i-before", opens - 9 * second, opens + 5 * second, opens + 65 * second, "square",
+                 impact=0.0, predicted=opens - HOUR),
+        Incident("i-across", opens - 60 * second, opens - 30 * second, opens + 40 * second,
+                 "square", automatic=False, escalated=True, impact=40.0),
+    ]  # fmt: skip
+    if scene.world.preset.story == "honest":
+        found.append(Incident("i-unseen", last, None, None, "clover", automatic=False, impact=None))
+    return found
 
 
 def _impact(scene: Scene, n: int, started: datetime) -> float | None:
@@ -206,11 +226,14 @@ def tell_incidents(
         return
     alive = scene.knobs.reviewed < 17
     n = len(started)
-    known = [x for x in started if x.detected > x.started]
+    waits = [
+        (x.detected - x.started).total_seconds()
+        for x in started
+        if x.detected and x.detected > x.started
+    ]
     truth.exact(
-        "mean_time_to_detection",
-        sum((x.detected - x.started).total_seconds() for x in known) / len(known), n=len(known),
-        verdict=None if len(known) >= 0.9 * n else "insufficient_data",
+        "mean_time_to_detection", sum(waits) / len(waits), n=len(waits),
+        verdict=None if len(waits) >= 0.9 * n else "insufficient_data",
     )  # fmt: skip
     _tell_resolution(scene, truth, real)
     impacts = [x.impact for x in started if x.impact is not None]
@@ -252,8 +275,10 @@ def _zero_needs_watch(truth: Truth, metric: str, good: int, base: int, alive: bo
 
 
 def _tell_resolution(scene: Scene, truth: Truth, real: Sequence[Incident]) -> None:
-    detected = [x for x in real if scene.within(x.detected, QUARTER)]
-    ages = [((x.resolved or scene.end) - x.detected).total_seconds() for x in detected]
+    detected = [x for x in real if x.detected and scene.within(x.detected, QUARTER)]
+    ages = [
+        ((x.resolved or scene.end) - x.detected).total_seconds() for x in detected if x.detected
+    ]
     value = sum(ages) / len(ages)
     is_open = any(x.resolved is None for x in detected)
     verdict = "inconclusive" if is_open and value < 120 and len(ages) >= 10 else None
@@ -305,7 +330,12 @@ def actions(scene: Scene) -> list[Action]:
                 Action(f"a-{quarter}-no", due - 20 * DAY, due, "declined", None, "not worth it")
             )
     if many:
-        found.append(Action("a-after", scene.end - DAY, scene.end, "accepted"))
+        last, first = scene.end - 3 * HOUR, scene.end - QUARTER * DAY - HOUR
+        found += [
+            Action("a-after", scene.end - DAY, scene.end, "accepted"),
+            Action("a-last", last - 9 * DAY, last, "verified", last - DAY),
+            Action("a-before", first - 9 * DAY, first, "accepted"),
+        ]
     return found
 
 

@@ -70,7 +70,7 @@ class Knobs:
     connections: int = 2600
     fullest: float = 0.5
     capacity: int = 55_000
-    tested_before: int = 20
+    tested_before: int = 0
     probe_interval: int = 60
     outage: int = 0
     sick_hour: bool = False
@@ -100,7 +100,7 @@ KNOBS: Mapping[str, Knobs] = {
         long_incident=True, actions=(44, 4),
     ),
     "honest": Knobs(
-        volume=0.014, traffic_days=15, errors_left=12, error_volume=0.5, developers=(6, 2),
+        volume=0.014, traffic_days=15, errors_left=30, error_volume=0.5, developers=(6, 2),
         queues=False, connections=40, capacity=2_000, tested_before=120, probe_interval=300,
         silent=7, incidents=8, predicted=4, escalated=False, reviewed=130, actions=(0, 0),
     ),

@@ -7,7 +7,7 @@ import zlib
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from meterstone.sandbox.network.facts import Facts
@@ -248,42 +248,20 @@ def checks(scene: Scene) -> list[Check]:
     """One comparison a day of every entity, of all franchises together.
 
     On one day a comparison of Square differs and is repeated an hour later without a difference; on
-    another one of Clover differs until the next day and is resolved by then. Honest: nobody
-    compares on weekends, and the last comparison of QuickBooks differs.
+    another one of Clover differs and is resolved by the next day; on the last day it ran twice.
+    Honest: nobody compares on weekends, and the last comparison of QuickBooks differs.
     """
-    knobs = scene.knobs
     honest = scene.world.preset.story == "honest"
-    found = []
+    found: list[Check] = []
     for nth in range(scene.days):
         day = scene.start + nth * DAY
-        back = scene.days - 1 - nth
-        for k, integration in enumerate(scene.named):
-            if honest and day.weekday() >= 5:
-                continue
-            key = integration.key
-            entities = [ENTITIES[key]] + (["booking"] if key == "square" else [])
-            for entity in entities:
+        if not (honest and day.weekday() >= 5):
+            for k, integration in enumerate(scene.named):
                 at = day + timedelta(hours=7, minutes=5 * k)
-                size = 2_000 if scene.world.preset.large else 300
-                wrong, missing, repaired, left = 0, 0, 0, 0
-                if key == "clover" and back == 12:
-                    wrong, repaired = 4, 4
-                if key == "tableau" and back < 10 and knobs.lost:
-                    missing = left = knobs.lost
-                if honest and key == "quickbooks" and back == 0:
-                    wrong, repaired, left = 5, 2, 3
-                found.append(
-                    Check(at, key, entity, size, missing, wrong, 0, repaired, left,
-                          fields_wrong=size // 20)
-                )  # fmt: skip
-                if key == "square" and back == 15 and entity == "payment":
-                    early = at - HOUR
-                    found.append(Check(early, key, entity, size, 0, 3, 2, 0, 0))
+                found += _compared(scene, integration.key, at, scene.days - 1 - nth)
         if nth % 7 == 0 and scene.named:
-            own = Check(
-                day + 9 * HOUR, "square", "ledger", 500, platform="square", fields_wrong=900
-            )
-            found.append(own)
+            at = day + 9 * HOUR  # within one platform
+            found.append(Check(at, "square", "ledger", 500, platform="square", fields_wrong=900))
     if scene.world.preset.large:
         found += _monthly(scene)
     for k, integration in enumerate(scene.others):
@@ -291,6 +269,27 @@ def checks(scene: Scene) -> list[Check]:
             at = day + timedelta(hours=23, minutes=k)
             found.append(Check(at, integration.key, RECORD, 100, fields_wrong=3))
     return found
+
+
+def _compared(scene: Scene, key: str, at: datetime, back: int) -> Iterator[Check]:
+    """The comparisons of one integration on the day so many days before the last one."""
+    lost = scene.knobs.lost
+    size = 2_000 if scene.world.preset.large else 300
+    wrong = size // 20
+    for entity in [ENTITIES[key]] + (["booking"] if key == "square" else []):
+        usual = Check(at, key, entity, size, fields_wrong=wrong)
+        if key == "clover" and back == 12:
+            yield replace(usual, mismatched=4, repaired=4)
+        elif key == "tableau" and back < 10 and lost:
+            yield replace(usual, missing=lost, left=lost)
+        elif key == "quickbooks" and back == 0 and scene.world.preset.story == "honest":
+            yield replace(usual, mismatched=5, repaired=2, left=3)
+        else:
+            yield usual
+        if key == "clover" and back == 0:
+            yield replace(usual, at=at - HOUR)
+        if key == "square" and back == 15 and entity == "payment":
+            yield Check(at - HOUR, key, entity, size, mismatched=3, extra=2)
 
 
 def _monthly(scene: Scene) -> Iterator[Check]:
@@ -474,6 +473,8 @@ def changes(scene: Scene) -> list[Change]:
                 lag = float(lags[j])
                 if integration.key == "salesforce" and scene.knobs.slow_changes:
                     lag += scene.knobs.slow_changes
+                if integration.key == "powerbi":
+                    lag += 90  # too few changes to count
                 at = day + timedelta(seconds=round(float(times[j]), 3))
                 conflict = "none"
                 if j % 100 == 7 or (integration.key == "square" and j < 3):
@@ -651,7 +652,7 @@ def webhooks(scene: Scene) -> list[Webhook]:
     for nth in range(scene.days):
         day = scene.start + nth * DAY
         for k, key in enumerate(keys):
-            for j in range((40, 20, 10)[k] if scene.world.preset.large else 3):
+            for j in range((40, 20, 10)[k] + nth % 3 if scene.world.preset.large else 3 + nth % 2):
                 at = day + timedelta(minutes=17 + 30 * j + k)
                 name = f"w-{key}-{nth}-{j}"
                 direction = "in" if j % 4 else "out"

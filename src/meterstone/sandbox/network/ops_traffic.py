@@ -376,12 +376,12 @@ def decisions(scene: Scene) -> list[Decision]:
     for nth in range(scene.days):
         for hour in range(24):
             at = scene.start + nth * DAY + timedelta(hours=hour, minutes=8, seconds=10)
-            found.append(Decision(at, "admitted", round(60_000 * knobs.volume)))
+            found.append(Decision(at, "admitted", round(60_000 * knobs.volume) + nth % 7))
             if not knobs.queues:
                 continue
             found += [
-                Decision(at, "queued", 12, "high", knobs.high_wait),
-                Decision(at + timedelta(seconds=20), "queued", 14, "low", knobs.low_wait),
+                Decision(at, "queued", 14, "high", knobs.high_wait),
+                Decision(at + timedelta(seconds=20), "queued", 12 + nth % 2, "low", knobs.low_wait),
                 Decision(at + timedelta(minutes=4), "queued", 9, "normal", 250.0),
                 Decision(at + timedelta(minutes=9), "queued", 1, "high", knobs.low_wait * 1.5),
                 Decision(at + timedelta(minutes=11), "rejected", 2, "low", 0.0, "rejected", True,
@@ -494,9 +494,10 @@ def samples(scene: Scene) -> list[Sample]:
         at = scene.start + nth * timedelta(minutes=15)
         busy = 1 + math.sin(math.pi * ((nth % 96) / 48 - 0.5))
         for k in (1, 2):
-            connections = round(scene.knobs.connections * (0.3 + 0.35 * busy) / 2) + k
+            most = scene.knobs.connections + nth // 96 % 5
+            connections = round(most * (0.3 + 0.35 * busy) / 2) + k
             depth = round(scene.knobs.fullest * CAPACITY * busy / 2)
-            known = None if nth % 96 == 40 and k == 2 else connections
+            known = None if nth % 96 == 40 or (nth % 96 == 41 and k == 2) else connections
             found.append(Sample(at, f"hub-{k}", known, round(connections * 2.5), depth))
     return found
 
@@ -538,15 +539,16 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
     if not scene.named:
         truth.missing("concurrent_user_capacity")
         return
-    newest = at = scene.end - knobs.tested_before * DAY
+    newest = at = scene.end - knobs.tested_before * DAY - 9 * HOUR
+    capacity = knobs.capacity
     while at > scene.world.start:
         levels = [
-            (knobs.capacity // 2, 1800, 210.0, 99.99, True),
-            (knobs.capacity, 900, 380.0, 99.95, True),
-            (knobs.capacity + 4000, 899, 390.0, 99.95, True),
-            (knobs.capacity + 8000, 1800, 500.0, 99.95, True),
-            (knobs.capacity + 9000, 1800, 300.0, 99.89, True),
-            (knobs.capacity * 2, 1800, 300.0, 99.99, False),
+            (capacity // 2, 1800, 210.0, 99.99, True),
+            (capacity, 900, 380.0, 99.95, True),
+            (capacity + 4000, 899, 390.0, 99.95, True),
+            (capacity + 8000, 1800, 500.0, 99.95, True),
+            (capacity + 9000, 1800, 300.0, 99.89, True),
+            (capacity * 2, 1800, 300.0, 99.99, False),
         ]
         for users, hold, p95, success, like in levels:
             facts.add(
@@ -556,6 +558,7 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
                 production_like=like,
             )  # fmt: skip
         at -= 30 * DAY
+        capacity = knobs.capacity - (1000 if scene.world.preset.large else 40)
     facts.add(  # after the newest one, on the major release before
         "load_test", test_id="load-old", started_at=newest + HOUR, ended_at=newest + 2 * HOUR,
         release_version="4.9", scenario="mixed, 5 s think time",

@@ -110,6 +110,8 @@ def _named(scene: Scene, integration: Integration, at: Seconds) -> Probes:
         gone = span(16 * DAY - 10 * HOUR, 40 * MINUTE)
     if key == "square" and scene.world.preset.story == "honest":
         gone = span(9 * DAY, 6 * HOUR)
+    if key == "franconnect":
+        gone = span(7 * MINUTE, MINUTE)
     kept = ~gone
     return Probes(
         key, "integration", mine.interval, at[kept], mine.ok[kept], mine.maintenance[kept]
