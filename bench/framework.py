@@ -54,8 +54,8 @@ def run(_rows: int, step: Callable[[str], None], *, whole: bool = False) -> Outc
             )  # fmt: skip
             notes.append(f"{title}: {results:,.0f} results in {seconds:.1f} s, from empty rollups")
     notes.append(
-        f"{SHOPS} simulated shops, nine integrations, {MONTHS} months: {made.rows:,} facts, ingested "
-        f"in {ingested:.0f} s ({made.rows / ingested:,.0f} facts/s)"
+        f"{SHOPS} simulated shops, nine integrations, {MONTHS} months: {made.rows:,} facts, ingested"
+        f" in {ingested:.0f} s ({made.rows / ingested:,.0f} facts/s)"
     )
     notes.append("the other side is the limit; resident memory of the whole process")
     return Outcome("framework", figures, notes)
