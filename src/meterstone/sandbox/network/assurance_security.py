@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from meterstone.sandbox.network.facts import Facts
@@ -194,19 +195,17 @@ def _usual(connection: Connection) -> _Results:
 def _odd_ones(live: list[Connection], knobs: Knobs) -> dict[str, dict[int, _Results]]:
     """Results by connection and day (-1 is the last one) that are not the usual ones."""
     odd: dict[str, dict[int, _Results]] = {}
-    rest = iter(live[10:])
-    for _ in range(knobs.broken):
-        connection = next(rest)
+    rest = iter(live[10:])  # a small network runs out of connections: then nothing more is odd
+    for connection in islice(rest, knobs.broken):
         results = [(c, "failed" if c == "revocation" else r, w) for c, r, w in _usual(connection)]
         odd[connection.id] = dict.fromkeys(range(-130, 0), results)
-    for _ in range(knobs.unreasoned):
-        connection = next(c for c in rest if c.integration.auth != "oauth2_pkce")
+    limited = (c for c in rest if c.integration.auth != "oauth2_pkce")
+    for connection in islice(limited, knobs.unreasoned):
         unexplained: _Results = [(c, r, None) for c, r, _ in _usual(connection)]
         odd[connection.id] = dict.fromkeys(range(-130, 0), unexplained)
-    for _ in range(knobs.unchecked):
+    for connection in islice(rest, 2 * knobs.unchecked):
         # the day before is checked: at its first moment in the window, at its last before it
-        odd[next(rest).id] = {-1: []}
-        odd[next(rest).id] = {-1: []}
+        odd[connection.id] = {-1: []}
     return odd
 
 
