@@ -337,10 +337,32 @@ def test_days_are_those_of_the_reporting_zone(tmp_path):
     assert marks[day(1)] == marks[day(2)] == "met"
 
 
-def test_a_threshold_in_a_group_of_its_own_has_no_days(tmp_path):
-    asked = rule("asked", {"group": "Own.up", "verdict": "met"})
-    found = run_of(tmp_path, "+++", metrics=[asked], group="Own.asked")
-    assert (found.run, found.reason) == (0, "There are no results yet.")
+def test_a_threshold_in_a_group_is_judged_on_each_day(tmp_path):
+    hold = {"periods": 2, "unit": "day"}
+    asked = rule("asked", {"group": "Own.up", "verdict": "met", "hold": hold})
+    found = run_of(tmp_path, "+++-+++", metrics=[asked], group="Own.asked")
+    assert [mark.verdict for mark in found.days[-7:]] == [
+        "broken", "met", "met", "broken", "broken", "met", "met",
+    ]  # fmt: skip
+    assert (found.run, found.broken_by) == (2, ("Own.asked",))
+
+
+def test_what_holds_it_back_now_since_when_and_what_is_wanted(tmp_path):
+    other = metric("other", terms={"up": "count(*) filter (where not ok)", "all": "count(*)"},
+                   numerator="up", denominator="all")  # fmt: skip
+    found = run_of(tmp_path, "+-++--", metrics=[other], group=["Own.up", "Own.other"])
+    assert [(h.ref, h.verdict, h.since, h.value, h.target) for h in found.held_back] == [
+        ("Own.up", "not_met", day(4), 0.0, "≥ 99 %"),
+    ]  # fmt: skip
+    assert found.reason == (
+        "0 of 3 days in a row; held back now by up since 5 March 2026 (0 %; wanted ≥ 99 %); "
+        "last broken on 6 March 2026: held back by up."
+    )
+    both = run_of(tmp_path, "+++-", metrics=[other], group=["Own.up", "Own.other"])
+    assert [(h.ref, h.since) for h in both.held_back] == [("Own.up", day(3))]
+    bad = run_of(tmp_path, "---", group="Own.up")
+    assert bad.held_back[0].since == day(0)
+    assert run_of(tmp_path, "--+").held_back == ()
 
 
 def test_the_result_as_json(tmp_path):

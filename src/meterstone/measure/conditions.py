@@ -34,8 +34,8 @@ from meterstone.measure.verdict import COMPARE
 
 ONE_SIDED_5PCT = 1.6448536269514722
 
-Asked = Callable[[Metric, Scope, datetime], Any]
-"""The result (value and verdict) of a metric that looks back, at a moment."""
+Asked = Callable[[Metric, Scope, Sequence[datetime]], Sequence[Any]]
+"""The results (value and verdict) of a metric that looks back, one a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Conditions:
         if "verdict" in rule:
             return [verdict_word(v, rule) for v in self.verdicts(metric, scope, ends)]
         if metric.looks_back:
-            values = [self._ask(metric, scope, end).value for end in ends]
+            values = [found.value for found in self._ask(metric, scope, ends)]
         else:
             values = self._history.series(metric.id, scope, ends, rule.get("field") or "value")
         return [compared(value, rule, metric) for value in values]
@@ -173,7 +173,7 @@ class Conditions:
     def verdicts(self, metric: Metric, scope: Scope, ends: Sequence[datetime]) -> list[str]:
         """Verdicts of the place that judges a scope: as they were published; else computed."""
         if metric.looks_back:
-            return [self._ask(metric, scope, end).verdict for end in ends]
+            return [found.verdict for found in self._ask(metric, scope, ends)]
         place = next((p for p in metric.places if p.at.get(scope.kind) == scope.key), None)
         if place is None and scope.kind != "network":
             return self._history.verdicts(metric, scope, ends)

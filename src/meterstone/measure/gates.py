@@ -19,10 +19,11 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue
+from meterstone.catalogue.describe import target_text
 from meterstone.catalogue.model import RawHoldGate
 from meterstone.measure.compile import literal
 from meterstone.measure.history import DayResult, History, day_end, last_closed_day
-from meterstone.measure.results import DayVerdict, GateResult
+from meterstone.measure.results import DayVerdict, GateResult, HeldBack
 
 NEUTRAL = ("met", "not_applicable", "reference")
 """Verdicts that do not break a run; of them only ``met`` speaks for it."""
@@ -100,10 +101,11 @@ def evaluate_gate(
     newest = last_closed_day(at, zone)
     span = max(gate.hold.periods, LEAST_DAYS)
     days = [newest - timedelta(days=back) for back in reversed(range(span))]
-    results = history.days(refs, days)
+    results = history.days(refs, days, rules=True)
     marks = [_mark(gate, day, results[day], windows, zone) for day in days]
     run, since = _run(gate, marks)
     broken = next((m for m in reversed(marks) if _breaks(gate, m)), None)
+    held_back = _held_back(catalogue, marks, results)
     used = [w for w in windows for m in marks if m.verdict == "excused" and _on(w, m.day, zone)]
     return GateResult(
         id=gate.id,
@@ -120,7 +122,8 @@ def evaluate_gate(
         restated=tuple(d for d in days if any(r.restated for r in results[d].values())),
         maintenance=tuple(w.as_dict() for w in dict.fromkeys(used)),
         days=tuple(marks),
-        reason=_reason(gate, run, broken, marks),
+        reason=_reason(gate, run, broken, marks, held_back),
+        held_back=held_back,
     )
 
 
@@ -231,8 +234,43 @@ def _chance(verdicts: Sequence[str], needed: int) -> float | None:
     return step(known[-1]) * step("met") ** (needed - 1)
 
 
+def _held_back(
+    catalogue: Catalogue,
+    marks: Sequence[DayVerdict],
+    results: Mapping[date, Mapping[str, DayResult]],
+) -> tuple[HeldBack, ...]:
+    """What holds a gate back on the newest day, the longest spell first."""
+    newest = marks[-1]
+    if newest.verdict in ("met", "missing"):
+        return ()
+    found = []
+    for ref in newest.held_back_by:
+        metric, place = catalogue.by_ref()[ref]
+        since = newest.day
+        for mark in reversed(marks):
+            if ref not in mark.held_back_by or mark.verdict == "missing":
+                break
+            since = mark.day
+        result = results[newest.day][ref]
+        found.append(
+            HeldBack(
+                ref=ref,
+                verdict=result.verdict,
+                since=None if since == marks[0].day else since,
+                value=result.value,
+                unit=metric.raw.unit,
+                target=target_text(place.target),
+            )
+        )
+    return tuple(sorted(found, key=lambda held: held.since or date.min))
+
+
 def _reason(
-    gate: RawHoldGate, run: int, broken: DayVerdict | None, marks: Sequence[DayVerdict]
+    gate: RawHoldGate,
+    run: int,
+    broken: DayVerdict | None,
+    marks: Sequence[DayVerdict],
+    held_back: Sequence[HeldBack],
 ) -> str:
     if all(mark.verdict == "missing" for mark in marks):
         return "There are no results yet."
@@ -245,7 +283,13 @@ def _reason(
     more = len(broken.held_back_by) - 3
     tail = f" and {more} more" if more > 0 else ""
     what = "there was no result" if broken.verdict == "missing" else f"held back by {names}{tail}"
-    return f"{days.capitalize()}; last broken on {broken.day:%-d %B %Y}: {what}."
+    now = ""
+    if held_back:
+        shown = "; ".join(map(str, held_back[:3]))
+        now = f"; held back now by {shown}" + (
+            f"; and {len(held_back) - 3} more" if held_back[3:] else ""
+        )
+    return f"{days.capitalize()}{now}; last broken on {broken.day:%-d %B %Y}: {what}."
 
 
 def _moment(text: str) -> datetime:

@@ -7,7 +7,7 @@ verdicts are kept by day until a fact of that day or an earlier one is touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -50,6 +50,10 @@ class DayResult:
 Days = dict[date, dict[str, DayResult]]
 _Kept = tuple[str, float | str | None]
 """Verdict and value."""
+
+
+def _unjudged(_metric: Metric, _scope: Scope, moments: Sequence[datetime]) -> list[_Kept]:
+    return [("no_data", None)] * len(moments)
 
 
 def day_end(day: date, zone: ZoneInfo) -> datetime:
@@ -106,6 +110,9 @@ class History:
         self._cells: dict[tuple[str, bool], dict[datetime, tuple[Evaluation, int]]] = {}
         self.memo: dict[Any, Any] = {}
         """What rules found at a moment, by what they asked: rules over rules ask the same again."""
+        self.judge: Callable[[Metric, Scope, Sequence[datetime]], list[_Kept]] = _unjudged
+        """Verdict and value of a metric that looks back, one a moment; set by whoever has the
+        rules."""
 
     def take(self, evaluation: Evaluation) -> None:
         """Keep what an evaluation of the whole catalogue says of the days that its moments end, so
@@ -141,17 +148,22 @@ class History:
                 self._evaluated[day] = kept | self._evaluated.get(day, {})
         return [day for day in asked if open_(day)]
 
-    def days(self, refs: Iterable[str], days: Sequence[date]) -> Days:
-        """Results of refs on each day; rule kinds (thresholds, cadences …) have none and are left
-        out."""
+    def days(self, refs: Iterable[str], days: Sequence[date], *, rules: bool = False) -> Days:
+        """Results of refs on each day.
+
+        Args:
+            rules: also of metrics that look back (thresholds, cadences …); else they are left out.
+        """
         by_ref = self._catalogue.by_ref()
-        wanted = [ref for ref in refs if not by_ref[ref][0].looks_back]
+        wanted = [ref for ref in refs if rules or not by_ref[ref][0].looks_back]
+        computed = [ref for ref in wanted if not by_ref[ref][0].looks_back]
         unknown = [d for d in days if any((d, ref) not in self._found for ref in wanted)]
         found: Days = {day: {} for day in unknown}
         self._add_published(found, set(wanted))
-        open_days = [day for day in unknown if len(found[day]) < len(wanted)]
-        if open_days and wanted:
-            self._add_reconstructed(found, wanted, open_days)
+        open_days = [day for day in unknown if any(ref not in found[day] for ref in computed)]
+        if open_days:
+            self._add_reconstructed(found, computed, open_days)
+        self._add_judged(found, set(wanted).difference(computed))
         for day, results in found.items():
             self._found |= {(day, ref): result for ref, result in results.items()}
         return {day: {ref: self._found[day, ref] for ref in wanted} for day in days}
@@ -196,6 +208,16 @@ class History:
             for ref, result in by_ref.items():
                 found[day].setdefault(ref, result)
         self._keep(results)
+
+    def _add_judged(self, found: Days, wanted: Iterable[str]) -> None:
+        """Metrics that look back, where nothing was published."""
+        for ref in wanted:
+            metric, place = self._catalogue.by_ref()[ref]
+            days = [day for day, results in found.items() if ref not in results]
+            ends = [day_end(day, self._zone) for day in days]
+            judged = self.judge(metric, place_scope(metric, place), ends) if days else []
+            for day, (verdict, value) in zip(days, judged, strict=True):
+                found[day][ref] = DayResult(verdict, value, "reconstructed")
 
     def _evaluate(self, wanted: list[str], days: list[date]) -> Days:
         places = self._catalogue.by_ref()

@@ -125,6 +125,36 @@ class DayVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A ref that holds a gate back on its newest day: since when, by what, and what is wanted.
+
+    ``since`` is the first day of the spell, None where it is as long as the record shown.
+    """
+
+    ref: str
+    verdict: str
+    since: date | None
+    value: float | str | None
+    unit: str
+    target: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return asdict(self) | {"since": self.since.isoformat() if self.since else None}
+
+    def __str__(self) -> str:
+        began = f"since {self.since:%-d %B %Y}" if self.since else "all the time shown"
+        if isinstance(self.value, float):
+            is_rule = self.unit in ("boolean", "state")
+            measured = f"{self.value:,.6g}" + ("" if is_rule else f" {self.unit}")
+        else:
+            measured = self.value or self.verdict.replace("_", " ")
+        if self.verdict not in ("not_met", "no_data") and self.value is not None:
+            measured += f", {self.verdict.replace('_', ' ')}"
+        return f"{self.ref.rsplit('.', 1)[-1]} {began} ({measured}; wanted {self.target})"
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """A rule over verdicts and time: all of a group met on ``needed`` days in a row.
 
@@ -137,6 +167,7 @@ class GateResult:
         reconstructed: at least one day was not published then but computed as known now.
         restated: days whose published verdict a later revision changed.
         maintenance: approved windows that excused a day (``from``, ``to``, ``reason``, ``person``).
+        held_back: what holds it back on the newest day; no part of a scorecard.
     """
 
     id: str
@@ -154,6 +185,7 @@ class GateResult:
     maintenance: tuple[Mapping[str, str], ...]
     days: tuple[DayVerdict, ...]
     reason: str
+    held_back: tuple[HeldBack, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -173,6 +205,7 @@ class GateResult:
         raw["broken_by"] = list(self.broken_by)
         raw["maintenance"] = [dict(window) for window in self.maintenance]
         raw["chance"] = dict(self.chance)
+        del raw["held_back"]
         return raw
 
 
@@ -196,7 +229,10 @@ class Measurement:
             "known_at": rfc3339(self.known_at),
             "catalogue": self.catalogue,
             "metrics": [metric.as_dict() for metric in self.metrics],
-            "gates": [gate.as_dict() for gate in self.gates],
+            "gates": [
+                gate.as_dict() | {"held_back": [held.as_dict() for held in gate.held_back]}
+                for gate in self.gates
+            ],
         }
 
 

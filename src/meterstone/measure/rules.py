@@ -32,6 +32,9 @@ from meterstone.measure.truth import Truth
 _LOOKED_AT = {"day": 400, "month": 14, "quarter": 6}
 """How many periods back a rule is followed at least: for a milestone, the first run counts."""
 
+_MANY = 3
+"""From so many moments on, what a metric looks at is judged for all of them first."""
+
 _GAP = {"day": 100, "month": 24, "quarter": 12}
 """So many periods without any result are the beginning of the record."""
 
@@ -89,11 +92,32 @@ class Rules:
         found: RuleResult = self._history.memo[key]
         return found
 
+    def look_at(self, metric: Metric, scope: Scope, moments: Sequence[datetime]) -> None:
+        """Judge the conditions of a metric at all periods that it will look at from these moments:
+        together they cost little more than one."""
+        rules = dict(metric.raw.counted) or ({"": metric.raw.rule} if metric.raw.rule else {})
+        if metric.id in self._inside or len(moments) < _MANY:
+            return
+        for rule in rules.values():
+            hold = words.hold_of(rule)
+            ends = {
+                end
+                for at in moments
+                for end in period_ends(hold.unit, hold.periods, at, self._zone)
+            }
+            asking = Asking(metric, scope, hold.unit)
+            self._conditions(metric).truth(rule, sorted(ends), asking)
+
     def _conditions(self, metric: Metric) -> Conditions:
         inside = (*self._inside, metric.id)
 
-        def ask(other: Metric, scope: Scope, at: datetime) -> RuleResult:
-            return Rules(self._catalogue, self._history, at, inside).evaluate(other, scope)
+        def ask(other: Metric, scope: Scope, moments: Sequence[datetime]) -> list[RuleResult]:
+            newest = Rules(self._catalogue, self._history, max(moments), inside)
+            newest.look_at(other, scope, moments)
+            return [
+                Rules(self._catalogue, self._history, at, inside).evaluate(other, scope)
+                for at in moments
+            ]
 
         return Conditions(self._catalogue, self._history, ask)
 
@@ -151,7 +175,8 @@ class Rules:
     def _record(self, metric: Metric, scope: Scope) -> tuple[list[datetime], list[Truth]]:
         """The periods in which a milestone is looked for, and what the rule says of them.
 
-        They go back to the programme's start, or to where nothing was decided for long enough.
+        They go back to the programme's start, or to where nothing was decided for long enough; of
+        a group, to where it was not met for as long: to judge all of it costs most.
         """
         rule, hold = _rule(metric)
         conditions = self._conditions(metric)
@@ -165,7 +190,7 @@ class Rules:
             part, left = left[-size:], left[:-size]
             found = conditions.truth(rule, part, asking)
             ends, truth = [*part, *ends], [*found, *truth]
-            if not words.decided(found):
+            if not words.decided(found) or ("group" in rule and not _good(found)):
                 break
         return ends, truth
 
@@ -278,6 +303,10 @@ class Rules:
             f"{found.on_time} of {found.due} publications came in time.",
             parts={"due": found.due, "on_time": found.on_time},
         )  # fmt: skip
+
+
+def _good(truth: Sequence[Truth]) -> int:
+    return sum(found in words.GOOD for found in truth)
 
 
 def _rule(metric: Metric) -> tuple[Mapping[str, Any], Hold]:

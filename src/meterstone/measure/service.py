@@ -75,6 +75,17 @@ class Measuring:
         warehouse, vocabulary, catalogue = subject.warehouse, subject.vocabulary, subject.catalogue
         self._evaluator = Evaluator(warehouse, vocabulary, catalogue, known_at)
         self._history = History(warehouse, vocabulary, catalogue, self._evaluator, known_at)
+        self._history.judge = self._judge
+
+    def _judge(
+        self, metric: Metric, scope: Scope, moments: Sequence[datetime]
+    ) -> list[tuple[str, float | str | None]]:
+        """Verdict and value of a metric that looks back, at other moments."""
+        catalogue, history = self._subject.catalogue, self._history
+        Rules(catalogue, history, max(moments)).look_at(metric, scope, moments)
+        newest_first = sorted(moments, reverse=True)
+        found = {at: Rules(catalogue, history, at).evaluate(metric, scope) for at in newest_first}
+        return [(found[at].verdict, found[at].value) for at in moments]
 
     def measurement(self, *, gates: bool = True) -> Measurement:
         """The results in the order of the catalogue, network first."""

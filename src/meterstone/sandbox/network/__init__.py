@@ -33,6 +33,7 @@ DOMAINS = (
     "assurance",
     "people_score",
     "dashboard",
+    "programme",
 )
 """Domain modules in the order in which they run: a later one may use what earlier ones made."""
 

@@ -28,6 +28,5 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
             part.simulate(world, facts, truth)
         else:
             part.quiet(truth)
-    truth.missing("security_cadence")  # nothing is published in a simulated network
     if world.preset.story == "struggling":
         truth.missed |= MISSED

@@ -35,7 +35,6 @@ _METRICS = (
 
 def simulate(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
     """Invoices for partners and the brand's baseline; the truth of all that rests on others."""
-    truth.missing("market_position_cadence")  # nothing is published in a simulated network
     if not world.shops:
         for metric in _METRICS:
             truth.missing(metric)

@@ -158,8 +158,7 @@ def _share(
 
 
 def _tell_time(scene: Scene, truth: Truth) -> None:
-    """What is judged over days: trends, the success of the group, its publications."""
-    truth.missing("integration_performance_cadence")  # nobody publishes in a simulation
+    """What is judged over days: trends, the success of the group."""
     if not scene.named:
         for metric in (
             "response_time_trend",
@@ -177,8 +176,8 @@ def _tell_time(scene: Scene, truth: Truth) -> None:
 
 
 def _all_met(scene: Scene) -> bool:
-    """Thirty days in a row need the windows of thirty days before each of them."""
-    return scene.world.preset.story == "thriving" and scene.long
+    """The hub published what was met on each of the last thirty days (see `programme`)."""
+    return scene.world.preset.story == "thriving"
 
 
 def _known(

@@ -94,7 +94,7 @@ MISSED = frozenset({
 METRICS = (
     "franchise_owner_satisfaction", "platform_ease_of_use", "integration_value_perception",
     "support_satisfaction", "feature_adoption_rate", "user_engagement_increase",
-    "customer_success_stories", "satisfaction_cadence", "overall_satisfaction",
+    "customer_success_stories", "overall_satisfaction",
     "support_satisfaction_rating", "recommendation_likelihood", "daily_active_users_growth",
     "user_retention_rate", "power_user_percentage", "first_contact_resolution",
     "support_first_response_time", "support_escalation_rate", "proactive_support_adoption",
@@ -140,7 +140,6 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
         "customer_success_stories", told(stories, world.end),
         verdict=None if reviewed else "insufficient_data",
     )  # fmt: skip
-    truth.missing("satisfaction_cadence")  # nothing is published in a simulated network
 
 
 # -- surveys --------------------------------------------------------------------------------------

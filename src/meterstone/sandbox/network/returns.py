@@ -24,7 +24,6 @@ HOURLY_USD = 38.0
 
 def simulate(world: World, facts: Facts, truth: Truth) -> None:
     """Baselines of the savings, the attested cost of an hour, and what is true of the return."""
-    truth.missing("revenue_growth_cadence")  # nothing is published in a simulated network
     if world.shops:
         facts.attest(
             "attestation", attestation_id="loaded-hourly-usd", claim_key="loaded_hourly_usd",

@@ -109,7 +109,7 @@ REDUCTIONS = {
 METRICS = (
     *REDUCTIONS, "franchise_onboarding_time", "administrative_overhead",
     "reporting_generation_time", "decision_making_speed", "administrative_efficiency",
-    "manual_work_elimination", "time_savings", "efficiency_cadence", "efficiency_success",
+    "manual_work_elimination", "time_savings", "efficiency_success",
 )  # fmt: skip
 """Metrics whose truth is said here."""
 
@@ -611,10 +611,8 @@ def _tell_hours(world: World, truth: Truth, observed: Observed) -> None:
 
 
 def _tell_success(world: World, truth: Truth) -> None:
-    """All targets are met at the six month ends of two quarters in the thriving network only; and
-    nothing is published in a simulated one."""
+    """All targets are met at the six month ends of two quarters in the thriving network only."""
     truth.exact("efficiency_success", world.preset.story == "thriving", n=2)
-    truth.missing("efficiency_cadence")
 
 
 # -- onboardings ----------------------------------------------------------------------------------
