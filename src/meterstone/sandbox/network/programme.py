@@ -404,13 +404,21 @@ def _tell_difference(world: World, truth: Truth) -> None:
     """In how many of the last four quarters the own catalogue was larger than all others, half of
     the features unmatched, and customers more content than those of competitors."""
     knobs = MARKET[world.preset.story]
-    if knobs.quarters < 4:
-        satisfied = knobs.satisfied[0] > sum(knobs.satisfied[1:]) / len(knobs.satisfied[1:])
-        word = "partial" if satisfied else "none"
-        # a quarter in which one of them failed is decided, whatever is known of the others
-        truth.exact("competitive_differentiation_state", word)
-        return
-    truth.exact("competitive_differentiation_state", "sustainable_differentiation", n=4)
+    own, *rivals = knobs.satisfied
+    content = own > sum(rivals) / len(rivals)
+    unmatched = 1 - 1 / knobs.offered_every >= 0.5
+    held = []
+    for back in range(4):
+        end = months_before(world.end, 3 * back)
+        listed = sum(i.live is not None and i.live < end for i in world.integrations)
+        held.append(listed > max(knobs.catalogues) and content and unmatched)
+    if all(held):
+        word = "sustainable_differentiation"
+    elif held[0] and sum(held) >= 2:
+        word = "differentiation"
+    else:
+        word = "partial" if held[0] or content or unmatched else "none"
+    truth.exact("competitive_differentiation_state", word)
 
 
 # -- the phases ------------------------------------------------------------------------------------
@@ -585,9 +593,11 @@ def _tell_performance(world: World, truth: Truth) -> None:
 def _tell_final(world: World, truth: Truth) -> None:
     scene = Scene(world)
     lasting = world.preset.story == "thriving" and scene.days >= 120
-    truth.exact(
-        "technical_excellence", lasting, verdict=_told(lasting, 90, 90) if lasting else None
-    )
+    if world.preset.story == "honest":
+        truth.missing("technical_excellence")
+    else:
+        said = None if scene.days >= 120 else "insufficient_data"
+        truth.exact("technical_excellence", lasting, verdict=said)
     if not lasting:
         _miss(world, truth, f"{_FINAL}.technical_excellence")
     _repeat(truth, "revenue_growth_success", "business_impact")
