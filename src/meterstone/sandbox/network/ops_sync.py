@@ -21,6 +21,7 @@ from meterstone.sandbox.network.ops_scene import (
     share,
 )
 from meterstone.sandbox.network.ops_traffic import weighted_quantile
+from meterstone.sandbox.network.presets import months_before
 from meterstone.sandbox.network.truth import Truth
 from meterstone.sandbox.network.world import Connection
 
@@ -116,7 +117,7 @@ def _daily(scene: Scene, connection: Connection, k: int) -> Iterator[Run]:
 
 
 USED = tuple(0.5 ** (months / 3) for months in range(1, 10))
-"""Share of the shops' connections in use at the ends of the months before the telemetry, newest
+"""Share of the shops' connections in use at the end of each month before the last one, newest
 first: twice as many every three months, so that it accelerates at each month end."""
 
 
@@ -124,9 +125,8 @@ def _history(scene: Scene) -> Iterator[Run]:
     """Five runs a month of each connection of a shop that was in use, before the telemetry."""
     if not scene.world.preset.large:
         return
-    month = scene.start.replace(day=1) + 32 * DAY
-    for part in USED:
-        month = (month - DAY).replace(day=1)
+    for months, part in enumerate(USED, start=1):
+        month = months_before(scene.end, months)
         for connection in scene.world.connections:
             rank = zlib.crc32(connection.id.encode()) % 1000 / 1000
             if connection.shop is None or rank >= part:
@@ -652,7 +652,7 @@ def webhooks(scene: Scene) -> list[Webhook]:
     for nth in range(scene.days):
         day = scene.start + nth * DAY
         for k, key in enumerate(keys):
-            for j in range((40, 20, 10)[k] + nth % 3 if scene.world.preset.large else 3 + nth % 2):
+            for j in range((40, 20, 10)[k] + nth % 7 if scene.world.preset.large else 3 + nth % 2):
                 at = day + timedelta(minutes=17 + 30 * j + k)
                 name = f"w-{key}-{nth}-{j}"
                 direction = "in" if j % 4 else "out"

@@ -494,7 +494,7 @@ def samples(scene: Scene) -> list[Sample]:
         at = scene.start + nth * timedelta(minutes=15)
         busy = 1 + math.sin(math.pi * ((nth % 96) / 48 - 0.5))
         for k in (1, 2):
-            most = scene.knobs.connections + nth // 96 % 5
+            most = scene.knobs.connections + 10 * (nth // 96 % 5)
             connections = round(most * (0.3 + 0.35 * busy) / 2) + k
             depth = round(scene.knobs.fullest * CAPACITY * busy / 2)
             known = None if nth % 96 == 40 or (nth % 96 == 41 and k == 2) else connections
