@@ -50,8 +50,8 @@ def _security(world: World, truth: Truth) -> None:
 def _adoption(world: World, truth: Truth) -> None:
     """Connections came into use faster and faster (see `ops_sync.USED`).
 
-    Telemetry of more than three months has full use from its beginning on: then nothing accelerates,
-    and what is left of the trend is that of premium features; no truth is told.
+    Telemetry of more than three months has full use from its beginning on: then nothing
+    accelerates but the use of premium features; no truth is told.
     """
     if world.telemetry_start <= months_before(world.end, 3):
         return

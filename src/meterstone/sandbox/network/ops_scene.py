@@ -82,7 +82,7 @@ class Knobs:
     lost_webhooks: bool = False
     slow_changes: float = 0.0
     conflicts_open: bool = False
-    incidents: int = 36
+    incidents: int = 42
     predicted: int = 9
     long_incident: bool = False
     escalated: bool = True
