@@ -58,8 +58,8 @@ KNOBS: Mapping[str, Knobs] = {
     "struggling": replace(
         _GOOD,
         use=replace(_GOOD.use, heavy=0.55, before=0.86, adopts=0.7),
-        surveys=replace(_GOOD.surveys, ease=0.5),
-        support=replace(_GOOD.support, first_response_s=9000.0, at_once=0.82, escalated=0.1),
+        surveys=replace(_GOOD.surveys, ease=0.5, hardly=(("user_experience", 0.26),)),
+        support=replace(_GOOD.support, first_response_s=9000.0, at_once=0.82, escalated=0.18),
         stories=replace(_GOOD.stories, a_quarter=12),
     ),
     "honest": Knobs(
@@ -68,6 +68,7 @@ KNOBS: Mapping[str, Knobs] = {
             owners=0.9, overall=0.6, ease=0.7, value=0.6, advocates=(0.6, 0.6), answers=0.8,
             sampling=(("user_experience", "convenience"), ("brand_awareness", "convenience")),
             last_recommendation=1,
+            half=4,
         ),
         support=SupportKnobs(offered_every=40, a_month=1.0, at_once=0.8, answers=0.15, stuck=0.1),
         stories=StoryKnobs(a_quarter=3, reviewed_days_before=120),
@@ -79,10 +80,13 @@ _SATISFACTION = "CustomerSatisfactionMetrics.target_metrics"
 _EXPERIENCE = "CustomerExperienceAnalytics"
 MISSED = frozenset({
     f"{_SATISFACTION}.platform_ease_of_use",
+    f"{_SATISFACTION}.integration_value_perception",
     f"{_SATISFACTION}.feature_adoption_rate",
     f"{_SATISFACTION}.user_engagement_increase",
     f"{_SATISFACTION}.customer_success_stories",
     f"{_EXPERIENCE}.measure_user_satisfaction.ease_of_use_rating",
+    f"{_EXPERIENCE}.measure_user_satisfaction.integration_value_rating",
+    f"{_EXPERIENCE}.measure_user_satisfaction.overall_satisfaction",
     f"{_EXPERIENCE}.track_user_engagement.feature_adoption_rate",
     f"{_EXPERIENCE}.track_user_engagement.power_user_percentage",
     f"{_EXPERIENCE}.analyze_support_effectiveness.first_contact_resolution",

@@ -63,6 +63,7 @@ def _quarter(world: World, first: datetime, number: int) -> list[Story]:
     if not shops:
         return []
     found = []
+    number += first.month % 2  # one more in the first and the third quarter
     for nth in range(min(number, len(shops))):
         customer = shops[nth * 7 % len(shops)].id if nth % 5 else world.clients[nth].id
         dated = (first + timedelta(days=nth * 89 // max(number - 1, 1))).date()

@@ -80,6 +80,7 @@ def simulate_support(
         return []
     rng = world.rng("people-support")
     tickets = [*_asked(world, rng, knobs), *_offered(world, rng, knobs), *_edges(world)]
+    tickets += _last_offers(world, tickets)
     for ticket in tickets:
         _write(facts, ticket)
     _never_counts(world, facts, tickets)
@@ -179,6 +180,23 @@ def _edges(world: World) -> list[Ticket]:
             escalated=False),
         bad("answered-after", end - timedelta(hours=1), answered=end + timedelta(hours=30),
             resolved=None, status="open", escalated=False),
+    ]  # fmt: skip
+
+
+def _last_offers(world: World, tickets: list[Ticket]) -> list[Ticket]:
+    """Of two shops that took no offer in 91 days, one takes an offer on the last day; what the other
+    one took was merged into another ticket."""
+    since = world.end - 91 * DAY
+    took = {t.shop.id for t in tickets if t.by == "hub" and t.accepted and t.opened >= since}
+    refused = {t.shop.id for t in tickets if t.by == "hub" and t.opened >= since} - took
+    shops = [shop for shop in world.active_shops(world.end - DAY) if shop.id in refused][:2]
+    return [
+        Ticket(
+            f"people-last-offer-{nth}", shop, "hub", world.end - timedelta(hours=6),
+            world.end - timedelta(hours=5), world.end - timedelta(hours=1), accepted=True,
+            status=status,
+        )
+        for nth, (shop, status) in enumerate(zip(shops, ("resolved", "merged"), strict=False))
     ]  # fmt: skip
 
 

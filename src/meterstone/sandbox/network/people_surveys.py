@@ -32,6 +32,8 @@ class SurveyKnobs:
         advocates: users who would recommend, by quarters before the end (newest first).
         answers: share of content people who answer; of the others two thirds of it.
         known, claimed: decision makers who tick the brand, and the one that does not exist.
+        hardly: share that answers in the newest wave of an instrument, where it is not the usual.
+        half: decision makers who answer one of the two questions about brands only.
         sampling: of the newest wave of each instrument, where it differs from the usual.
         last_recommendation: quarters before the end of the newest wave of recommendation.
     """
@@ -44,6 +46,8 @@ class SurveyKnobs:
     answers: float = 0.86
     known: float = 0.988
     claimed: float = 0.04
+    hardly: tuple[tuple[str, float], ...] = ()
+    half: int = 0
     sampling: tuple[tuple[str, str], ...] = ()
     last_recommendation: int = 0
 
@@ -195,6 +199,7 @@ def _owners(world: World, surveys: Surveys, month: datetime, back: int, knobs: S
         score = float(rng.choice([5, 5, 5, 4] if good else [3, 2]))
         last = Answer(wave, "overall", f"R-{shop.id}-owner", "owner", shop, _when(rng, wave), score)
         found += _with_changes(rng, last)
+    found += _thought_again(world, found, back)
     surveys_of = [
         # A second owner of a franchise, before the first; and a manager, who is not asked here.
         replace(found[0], respondent="R-co-owner", score=1.0,
@@ -225,6 +230,16 @@ def _with_changes(rng: np.random.Generator, last: Answer) -> list[Answer]:
     return [last]
 
 
+def _thought_again(world: World, found: list[Answer], back: int) -> list[Answer]:
+    """In the newest wave an owner thinks again on the last day: the latest answer counts from then
+    on, and not the day before."""
+    content = [a for a in found if a.role == "owner" and a.score == a.high and not a.first]
+    if back or not content:
+        return []
+    middle = (content[-1].low + content[-1].high) // 2
+    return [replace(content[-1], score=middle, submitted=world.end - timedelta(hours=7))]
+
+
 def _people(use: Use, month: datetime) -> list[tuple[str, str, Shop]]:
     """Users of the product at the beginning of a month: respondent, role, shop."""
     day = (month.date() - datetime(1970, 1, 1).date()).days  # noqa: DTZ001  # dates only
@@ -239,6 +254,8 @@ def _users(
     if not people:
         return
     wave = _wave("user_experience", month, back, len(people), knobs)
+    if back == 0:
+        knobs = replace(knobs, answers=dict(knobs.hardly).get(wave.instrument, knobs.answers))
     _, answers = _said(rng, len(people), 1.0, knobs)
     found: list[Answer] = []
     shares = (
@@ -255,6 +272,7 @@ def _users(
             weight = {"owner": 1.0, "manager": 1.5}.get(role)
             last = Answer(wave, question, name, role, shop, _when(rng, wave), score, weight=weight)
             found += _with_changes(rng, last)
+        found += _thought_again(world, found, back)
     add(surveys, wave, found)
 
 
@@ -281,6 +299,7 @@ def _recommend(
         score = float(rng.choice([10, 10, 10, 9] if good else [8, 8, 7, 6]))
         last = Answer(wave, "recommend", name, role, shop, _when(rng, wave), score, 0, 10)
         found += _with_changes(rng, last)
+    found += _thought_again(world, found, back)
     # Asked on another scale: not converted, and not counted.
     found += [
         replace(
@@ -309,6 +328,11 @@ def _brands(world: World, surveys: Surveys, month: datetime, back: int, knobs: S
                 )
             )  # fmt: skip
     found.append(replace(found[0], respondent="R-decision-own", role="owner", score=0.0))
+    found += [replace(found[n], respondent=f"R-half-{n}", score=0.0) for n in range(knobs.half)]
+    if back == 0:
+        first = found[0]
+        again = world.end - timedelta(hours=7)
+        found.append(replace(first, score=1.0 - (first.score or 0.0), submitted=again))
     add(surveys, wave, found)
 
 
