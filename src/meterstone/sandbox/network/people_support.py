@@ -184,8 +184,8 @@ def _edges(world: World) -> list[Ticket]:
 
 
 def _last_offers(world: World, tickets: list[Ticket]) -> list[Ticket]:
-    """Of two shops that took no offer in 91 days, one takes an offer on the last day; what the other
-    one took was merged into another ticket."""
+    """Two shops that took no offer in 91 days take one on the last day; that of the second was
+    merged into another ticket."""
     since = world.end - 91 * DAY
     took = {t.shop.id for t in tickets if t.by == "hub" and t.accepted and t.opened >= since}
     refused = {t.shop.id for t in tickets if t.by == "hub" and t.opened >= since} - took

@@ -42,7 +42,7 @@ class SurveyKnobs:
     overall: float = 0.96
     ease: float = 0.985
     value: float = 0.985
-    advocates: tuple[float, ...] = (0.985, 0.93, 0.86, 0.78)
+    advocates: tuple[float, ...] = (0.985, 0.9, 0.8, 0.72)
     answers: float = 0.86
     known: float = 0.988
     claimed: float = 0.04
@@ -328,7 +328,11 @@ def _brands(world: World, surveys: Surveys, month: datetime, back: int, knobs: S
                 )
             )  # fmt: skip
     found.append(replace(found[0], respondent="R-decision-own", role="owner", score=0.0))
-    found += [replace(found[n], respondent=f"R-half-{n}", score=0.0) for n in range(knobs.half)]
+    found += [
+        replace(found[n * size], respondent=f"R-half-{n}-{more}", score=1.0)
+        for n in range(2)
+        for more in range(knobs.half)
+    ]
     if back == 0:
         first = found[0]
         again = world.end - timedelta(hours=7)
