@@ -104,3 +104,26 @@ def test_all_framework_refs_are_leaves_of_the_framework(
     leaves = json.loads(shared_data("../mission/framework_leaves.json").read_text())
     wanted = {ref: literal for ref, literal in leaves if _system(ref) in _systems(catalogue)}
     assert wanted == {ref: place.literal for ref, (_, place) in catalogue.by_ref().items()}
+
+
+def test_success_is_declared_over_every_ref(catalogue: Catalogue) -> None:
+    gate = catalogue.gates["success_declaration"]
+    groups = [gate.group] if isinstance(gate.group, str) else gate.group
+    assert [ref for group in groups for ref in catalogue.group(group)] == list(catalogue.order)
+    assert (gate.hold.periods, gate.excluding) == (90, [])
+
+
+def test_the_levels_are_made_of_the_groups(catalogue: Catalogue) -> None:
+    def group(*ids: str) -> list[str]:
+        found = [catalogue.gates[id_].group for id_ in ids]
+        return [part for one in found for part in ([one] if isinstance(one, str) else one)]
+
+    levels = (
+        "level_1_business_impact",
+        "level_2_operational_excellence",
+        "level_3_customer_success",
+    )
+    assert group(*levels) == group(
+        "revenue_growth", "market_position_excellence", "integration_performance_standards",
+        "security_and_compliance", "owner_satisfaction", "operational_efficiency_impact",
+    )  # fmt: skip

@@ -201,9 +201,8 @@ class Hub:
         """One report of a system, exactly as late as it may be; nothing before it is due."""
         if end + within > self._world.end:
             return
-        newest = end + within > self._world.end - (within + 31 * DAY) and end >= months_before(
-            self._world.end, 1 if report == "monthly" else 3
-        )
+        months = {"monthly": 1, "daily": 0}.get(report, 3)
+        newest = months > 0 and [end] == self._due_ends(months, within, 1)
         for nth, leaf in enumerate(LEAVES[system]):
             published = end + within
             if newest and report == "monthly" and system == "RevenueGrowthMetrics" and nth == 2:
@@ -585,6 +584,8 @@ def _tell_performance(world: World, truth: Truth) -> None:
     truth.exact("phase_1_performance_targets", exceeded, verdict=_told(exceeded, 30, 30))
     if not exceeded:
         _miss(world, truth, f"{_PHASE_1}.performance_targets")
+    if truth.of("integration_performance_success").value is False:
+        _miss(world, truth, f"{_PERFORMANCE}.success_threshold")
 
 
 # -- final validation ------------------------------------------------------------------------------
