@@ -515,7 +515,11 @@ def _never_counts(world: World, facts: Facts, first: Issue) -> None:
         "forecast", forecast_id="aside-staging", issued_at=world.end - HOUR, model="load",
         environment="staging", **row,
     )  # fmt: skip
-    trial = row | {"horizon_start": world.end - 31 * DAY, "horizon_end": world.end - HOUR}
+    trial = row | {
+        "quantity": "active_franchises",
+        "horizon_start": world.end - 31 * DAY,
+        "horizon_end": world.end - HOUR,
+    }
     facts.add(
         "forecast", forecast_id="aside-trial", issued_at=world.end - 31 * DAY, model="trial",
         naive_point=1.0, outcome=1e9, outcome_at=world.end - HOUR, **trial,

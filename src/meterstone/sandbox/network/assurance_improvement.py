@@ -71,11 +71,11 @@ class Knobs:
 KNOBS: Mapping[Story, Knobs] = {
     "thriving": Knobs(),
     "struggling": Knobs(
-        lost_weeks=(4,), security_pause=20, late=8, actions=(20, 4), inventoried=(30, 7),
-        trends=(12, 3, 2),
+        lost_weeks=(4,), security_pause=20, late=8, actions=(20, 3), inventoried=(30, 9),
+        trends=(12, 3, 3),
     ),
     "honest": Knobs(
-        lost_weeks=(2, 4), release_weeks=9, security_pause=25, items=4, untriaged=5,
+        lost_weeks=(2, 4), release_weeks=9, security_pause=25, items=12, untriaged=5,
         actions=(6, 4), inventoried=(22, 10), trends=(5, 1, 1),
     ),
 }  # fmt: skip
@@ -192,8 +192,8 @@ def _features(world: World, truth: Truth) -> None:
 
 
 def _feedback(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
-    """Items of each month: half of them accepted and due 60 days later, the others declined, known
-    already, or questions."""
+    """Items of each month: half of them accepted and due 60 days later, the others declined (some
+    that were due), known already, or questions."""
     kinds = ("accepted", "declined", "accepted", "duplicate", "accepted", "question")
     opens = months_before(world.end, 12)
     due = in_time = received = triaged = number = taken = 0
@@ -215,7 +215,7 @@ def _feedback(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
                 "feedback_item", feedback_id=f"feedback-{number}", received_at=at, triage=kind,
                 triaged_at=None if kind == "untriaged" else sorted_at,
                 decline_reason="too rare" if kind == "declined" else None,
-                due_at=deadline if accepted else None,
+                due_at=deadline if accepted or number % 12 == 1 else None,
                 incorporated_at=done if accepted and done < world.end else None,
             )  # fmt: skip
             if opens <= at + 30 * DAY < world.end:
@@ -257,9 +257,11 @@ def _scaling(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
             continue
         tardy = number % count < late
         used, saturated = (0.93, 120) if tardy else (0.7, 0)
-        trigger = "saturation" if tardy else triggers[number % 3]
-        if tardy and number % 2:
-            trigger, used, saturated = "threshold", 0.8, 0  # at the limit, not below it
+        trigger = ("saturation", "threshold", "schedule")[number % count % 3]
+        if tardy and trigger == "threshold":
+            used, saturated = 0.8, 0  # at the limit, not below it
+        elif not tardy:
+            trigger = triggers[number % 3]
         facts.add(
             "scaling_action", action_id=f"scale-{number}", at=at, pool="web", direction="out",
             trigger=trigger, utilisation_before=used, utilisation_after=0.5,
@@ -341,7 +343,8 @@ def _advantage(world: World, truth: Truth) -> None:
 
 def _inventory(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
     """What runs in production, assessed every 90 days. Some items are a major version behind, which
-    is young enough for one of them; what is not in production does not count."""
+    is young enough for one of them, and one was renewed since; what is not in production does not
+    count."""
     count, behind = knobs.inventoried
     today = world.end.date()
     for back in range(10, 400, 90):
@@ -350,7 +353,7 @@ def _inventory(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
             break
         for number in range(count + 2):
             outside = number >= count
-            old = number < behind or outside
+            old = number < behind or outside or (back > 10 and number == count - 2)
             young = number == count - 1
             item: dict[str, Any] = {
                 "item_key": f"inv-{number}",
