@@ -202,7 +202,7 @@ def _feedback(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> None:
             number += 1
             at = month + (nth * 27 / knobs.items) * DAY + 10 * HOUR
             kind = kinds[number % len(kinds)]
-            forgotten = number % knobs.untriaged == 7
+            forgotten = number % knobs.untriaged == 2
             sorted_at = at + (31 * DAY if forgotten else 3 * DAY)
             if sorted_at >= world.end:
                 kind, sorted_at = "untriaged", world.end
