@@ -45,9 +45,12 @@ def published(
 
 
 def _first_published(history: History, at: datetime) -> datetime | None:
-    rows = history.publications("min(period_end) AS first", f"published_at <= {literal(at)}")
-    first: datetime | None = rows[0]["first"]
-    return first and first.replace(tzinfo=UTC)
+    key = ("first published", at)
+    if key not in history.memo:
+        rows = history.publications("min(period_end) AS first", f"published_at <= {literal(at)}")
+        history.memo[key] = rows[0]["first"] and rows[0]["first"].replace(tzinfo=UTC)
+    first: datetime | None = history.memo[key]
+    return first
 
 
 class _Cadence:
@@ -97,7 +100,16 @@ class _Cadence:
     def _done(
         self, schedule: Schedule, refs: Sequence[str], ends: Sequence[datetime]
     ) -> list[set[str]]:
-        """The refs that were published in time, one set a period."""
+        """The refs that were published in time, one set a period. Once its limit has passed, that
+        stays as it is, whatever moment asks."""
+        memo: dict[datetime, set[str]] = self._history.memo.setdefault(("done", id(schedule)), {})
+        missing = [end for end in ends if end not in memo]
+        memo |= dict(zip(missing, self._found(schedule, refs, missing), strict=True))
+        return [memo[end] for end in ends]
+
+    def _found(
+        self, schedule: Schedule, refs: Sequence[str], ends: Sequence[datetime]
+    ) -> list[set[str]]:
         if not ends:
             return []
         if _is_stream(schedule):

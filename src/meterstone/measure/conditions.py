@@ -9,6 +9,7 @@ distinct|term, cmp, value}`` over the terms of the rule's own metric. Each may h
 from __future__ import annotations
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -284,8 +285,14 @@ def since_start(
     """The periods in which a milestone is looked for: since the programme's start, as attested;
     without one, ``least`` of them."""
     started = history.anchor("month 1 after programme_start")
-    ends = ends_within(unit, started[0], at, zone) if started and started[0] < at else ()
-    return list(ends if len(ends) >= least else period_ends(unit, least, at, zone))
+    if not started or started[0] >= at:
+        return list(period_ends(unit, least, at, zone))
+    known: list[datetime] = history.memo.get(("ends", unit), [])
+    if not known or known[-1] < at:
+        known = list(ends_within(unit, started[0], at, zone))
+        history.memo["ends", unit] = known
+    ends = known[: bisect_right(known, at)]
+    return ends if len(ends) >= least else list(period_ends(unit, least, at, zone))
 
 
 @lru_cache(maxsize=1024)

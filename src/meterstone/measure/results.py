@@ -144,13 +144,15 @@ class HeldBack:
 
     def __str__(self) -> str:
         began = f"since {self.since:%-d %B %Y}" if self.since else "all the time shown"
-        if isinstance(self.value, float):
-            is_rule = self.unit in ("boolean", "state")
-            measured = f"{self.value:,.6g}" + ("" if is_rule else f" {self.unit}")
+        verdict = self.verdict.replace("_", " ")
+        if isinstance(self.value, float) and self.unit != "boolean":
+            measured = f"{self.value:,.6g} {self.unit}"
+        elif isinstance(self.value, str):
+            measured = self.value
         else:
-            measured = self.value or self.verdict.replace("_", " ")
-        if self.verdict not in ("not_met", "no_data") and self.value is not None:
-            measured += f", {self.verdict.replace('_', ' ')}"
+            measured = ""
+        if self.verdict != "not_met" or not measured:
+            measured = f"{measured}, {verdict}" if measured else verdict
         return f"{self.ref.rsplit('.', 1)[-1]} {began} ({measured}; wanted {self.target})"
 
 
