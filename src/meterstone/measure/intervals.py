@@ -122,6 +122,8 @@ def bootstrap_ratio(numerator: Array, denominator: Array, seed: int) -> tuple[fl
     size = len(numerator)
     if size < 2 or denominator.sum() <= 0:
         return float("nan"), float("nan")
+    if np.array_equal(numerator, denominator):
+        return 1.0, 1.0  # every resample is the same: nothing has to be drawn to know that
     counts = _resample_counts(seed, size)
     with np.errstate(divide="ignore", invalid="ignore"):
         replicates = (counts @ numerator) / (counts @ denominator)
