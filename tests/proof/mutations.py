@@ -6,7 +6,8 @@ Breaks every metric of the framework in every way below, measures it on the simu
 compares with the truth files as the tests do. A mutant is caught when anything differs: value,
 sample size, verdict at a place, or interval. A mutant that changes nothing on any network survives.
 
-- *drop a filter*: of a term (``where``, ``filter``), else one condition of the relation it reads;
+- *drop a filter*: of a term (``where``, ``filter``) that is more than shown, else one condition of
+  the relation it reads;
 - *swap*: numerator and denominator; else the value is turned round (1/x), a scale is reversed, a
   rule asks for the contrary;
 - *shift*: everything is measured a day earlier.
@@ -67,10 +68,20 @@ def _with(catalogue: Catalogue, metric: Metric) -> Catalogue:
 
 
 def _without_filters(catalogue: Catalogue, metric: Metric) -> Iterator[Mutant]:
+    judged = _judged(metric)
     for name, term in metric.terms.items():
-        for what, changed in _terms(term):
+        for what, changed in _terms(term) if name in judged else ():
             broken = replace(metric, terms={**metric.terms, name: changed})
             yield Mutant(metric.id, "drop a filter", f"{name}: {what}", _with(catalogue, broken))
+
+
+def _judged(metric: Metric) -> frozenset[str]:
+    """Terms that the value, its sample or its verdict rest on; others are only shown beside it."""
+    alone = replace(metric, shown={})
+    told = {name.partition("_lower")[0].partition("_upper")[0] for name in alone.formula_names()}
+    places = (f.names for place in metric.places for f in (place.value, place.sample) if f)
+    more = frozenset(metric.terms) if metric.raw.hook or metric.raw.rule else frozenset()
+    return frozenset().union(alone.formula_names(), told, more, *places)
 
 
 def _terms(term: Term) -> Iterator[tuple[str, Term]]:
@@ -117,13 +128,7 @@ def _conditions(relation: Relation) -> Iterator[tuple[str, Relation]]:
 
 def _swapped(catalogue: Catalogue, metric: Metric) -> Iterator[Mutant]:
     raw = metric.raw
-    if metric.numerator and metric.denominator:
-        value = _turned(metric.value, metric)
-        swapped = replace(
-            metric, value=value, numerator=metric.denominator, denominator=metric.numerator
-        )
-        yield Mutant(metric.id, "swap", "numerator and denominator", _with(catalogue, swapped))
-    elif metric.scale:
+    if metric.scale:
         levels = [level.level for level in metric.scale]
         scale = tuple(
             replace(level, level=word)
@@ -132,6 +137,12 @@ def _swapped(catalogue: Catalogue, metric: Metric) -> Iterator[Mutant]:
         yield Mutant(
             metric.id, "swap", "scale reversed", _with(catalogue, replace(metric, scale=scale))
         )
+    elif metric.numerator and metric.denominator:
+        value = _turned(metric.value, metric)
+        swapped = replace(
+            metric, value=value, numerator=metric.denominator, denominator=metric.numerator
+        )
+        yield Mutant(metric.id, "swap", "numerator and denominator", _with(catalogue, swapped))
     elif raw.rule:
         rule = _contrary(raw.rule)
         changed = replace(metric, raw=msgspec.structs.replace(raw, rule=rule))

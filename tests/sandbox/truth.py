@@ -122,5 +122,7 @@ def _same(truth: dict[str, Any], result: MetricResult) -> bool:
     if true is None or value is None or isinstance(true, str | bool) or isinstance(value, str):
         return bool(true == value)
     if truth["tolerance"] == "interval":
-        return result.interval is not None and result.interval[0] <= true <= result.interval[1]
+        return result.interval is not None and all(
+            result.interval[0] <= figure <= result.interval[1] for figure in (true, value)
+        )
     return bool(abs(value - true) <= 1e-9 * max(abs(true), 1.0))
