@@ -75,6 +75,14 @@ def verdict_at(place: Place, result: MetricResult | None) -> str:
     return told[0] if told else "no_data"
 
 
+def value_at(place: Place, result: MetricResult | None) -> Any:
+    """The value of a place: its own where it has one, else the metric's."""
+    if result is None:
+        return None
+    own = [p.own for p in result.places if p.ref == place.ref and p.own]
+    return own[0][0] if own else result.value
+
+
 def summary(networks: list[Network]) -> list[str]:
     """Verdicts at all places, a line a network."""
     counts = {n.story: Counter(verdict_at(p, r) for _, p, r in judged(n)) for n in networks}
@@ -88,7 +96,7 @@ def summary(networks: list[Network]) -> list[str]:
 
 def table(found: Network) -> list[str]:
     """Truth, measured value and both verdicts of every place."""
-    truths = {(t["metric"], t["scope"], t["key"]): t for t in found.truth["metrics"]}
+    truths = {(t["metric"], t["scope"], t["key"], t["place"]): t for t in found.truth["metrics"]}
     lines = [
         f"## {found.story}", "",
         "| target | truth | measured | 95 % | asked | verdict by truth | verdict |",
@@ -96,12 +104,13 @@ def table(found: Network) -> list[str]:
     ]  # fmt: skip
     for metric, place, result in judged(found):
         scope = result.scope if result else Scope("network")
-        truth = truths.get((metric.id, scope.kind, scope.key))
+        at = (metric.id, scope.kind, scope.key)
+        truth = truths.get((*at, place.ref), truths.get((*at, None)))
         unit = metric.raw.unit
         cells = [
             place.ref,
             _shown(truth["value"], unit) if truth else "",
-            _shown(result.value, unit) if result else "—",
+            _shown(value_at(place, result), unit),
             format_interval(result.interval, unit) if result and result.interval else "",
             format_target(place.target.as_dict()),
             (verdict_of(truth, metric, place) or "") if truth else "",
