@@ -2,4 +2,5 @@
 
 from meterstone.cli import main
 
-main()
+if __name__ == "__main__":  # a process of its own that the demonstration starts imports this too
+    main()

@@ -13,7 +13,6 @@ from meterstone.app import Home
 from meterstone.cli.shared import (
     HomeOption,
     JsonOption,
-    bytes_shown,
     emit,
     log,
 )
@@ -22,11 +21,9 @@ from meterstone.publish import terminal
 from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.pages import pages
-from meterstone.record.ingest import ingest as ingest_files
 from meterstone.record.receiver import serve as serve_receiver
 from meterstone.sandbox.network import PRESETS, preset
 from meterstone.sandbox.network import simulate as simulate_network
-from meterstone.scorecard.canonical import canonical
 from meterstone.settings import home_path, setting
 
 app = typer.Typer()
@@ -80,22 +77,18 @@ def demo_command(
     Example: meterstone demo --no-serve
     """
     folder = home_path(home) if home else Path(".meterstone/demo")
-    demo.prepare(folder)
-    with Home(folder) as real, Home(demo.simulated_home(folder)) as simulated:
-        with log.status("simulating a network") as status:
-            files = demo.simulated_paths(folder, lambda part: status.update(f"simulating: {part}"))
-        with bytes_shown() as advance:
-            ingest_files(real.recorder, demo.paths(), context=demo.CONTEXT, on_progress=advance)
-        with bytes_shown() as advance:
-            ingest_files(simulated.recorder, files, on_progress=advance)
-        documents = {}
-        for opened, day in ((real, demo.DAY), (simulated, demo.SIMULATED_DAY)):
-            document = documents[opened.origin] = opened.scorecard(Scope("network"), day)
-            (opened.path / "scorecard.json").write_bytes(canonical(document))
-            if not json_:
-                terminal.show(terminal.scorecard(document))
-        emit(documents, as_json=json_)
-        if serve_page:
+    with log.status("loading real data, simulating a network, measuring both (about a minute)"):
+        demo.make(folder)
+    homes = {"real": folder, "simulated": demo.simulated_home(folder)}
+    documents = {name: demo.document(path) for name, path in homes.items()}
+    emit(documents, as_json=json_)
+    if not json_:
+        for document in documents.values():
+            terminal.show(terminal.scorecard(document))
+    if serve_page:
+        with Home(homes["real"]) as real, Home(homes["simulated"]) as simulated:
+            real.show(Scope("network"), demo.DAY, documents["real"])
+            simulated.show(Scope("network"), demo.SIMULATED_DAY, documents["simulated"])
             serve_receiver(real, setting("host", host), port, _demo_faces(real, simulated))
 
 

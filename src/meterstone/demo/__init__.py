@@ -3,12 +3,19 @@ its own, a simulated network with the whole framework."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+from meterstone.app import Home
+from meterstone.measure.results import Scope
+from meterstone.record.ingest import ingest
 from meterstone.sandbox.network import PRESETS, simulate
+from meterstone.scorecard.canonical import canonical
 
 DAY = date(2026, 6, 10)
 """The day that the demonstration reports: the last whole day of the sample data."""
@@ -39,7 +46,41 @@ def simulated_home(home: Path) -> Path:
     return home / "simulated"
 
 
-def simulated_paths(home: Path, on_progress: Callable[[str], None]) -> list[str]:
-    """The fact files of the simulated network, made where they are missing."""
-    made = simulate(PRESETS["honest"], simulated_home(home) / "network", on_progress)
-    return [str(path) for path in made.files]
+def make_real(home: Path) -> None:
+    """Load the real data, measure them, and leave the signed scorecard beside them."""
+    prepare(home)
+    with Home(home) as opened:
+        ingest(opened.recorder, paths(), context=CONTEXT)
+        _report(opened, DAY)
+
+
+def make_simulated(home: Path) -> None:
+    """Simulate a network, load and measure it, and leave the signed scorecard beside it."""
+    folder = simulated_home(home)
+    made = simulate(PRESETS["honest"], folder / "network")
+    with Home(folder) as opened:
+        ingest(opened.recorder, [str(path) for path in made.files])
+        _report(opened, SIMULATED_DAY)
+
+
+def _report(home: Home, day: date) -> None:
+    document = home.scorecard(Scope("network"), day)
+    (home.path / "scorecard.json").write_bytes(canonical(document))
+
+
+def make(home: Path) -> None:
+    """Both parts of the demonstration at the same time, each in a process of its own.
+
+    Raises:
+        MeterstoneError: as it came about in one of them.
+    """
+    parts = (make_real, make_simulated)
+    with ProcessPoolExecutor(len(parts), mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(part, home) for part in parts]:
+            done.result()
+
+
+def document(home: Path) -> dict[str, Any]:
+    """The scorecard that a part of the demonstration left."""
+    found: dict[str, Any] = json.loads((home / "scorecard.json").read_bytes())
+    return found
