@@ -592,12 +592,20 @@ def _add_quantile(result: ScanResult, name: str, term: Term, histograms: Histogr
     value, lower, upper, weight = (np.full(shape, np.nan) for _ in range(4))
     places = {key: k for k, key in enumerate(result.keys)}
     cells = [(i, places[key], cell) for (i, key), cell in histograms.items() if key in places]
-    totals = [np.cumsum(weights) for _, _, (_, weights) in cells]
-    sizes = np.array([total[-1] for total in totals])
-    for (i, k, (bins, _)), total, ranks in zip(cells, totals, _ranks(sizes, term.q), strict=True):
-        low, middle, high = bins[np.searchsorted(total, ranks - 1e-9)].tolist()
-        value[i, k], lower[i, k], upper[i, k] = _middle(middle), _edge(low), _edge(high + 1)
-        weight[i, k] = total[-1]
+    if cells:
+        at = tuple(np.array([cell[:2] for cell in cells]).T)
+        bins = np.concatenate([bins for _, _, (bins, _) in cells])
+        # One running total over all cells: counts are whole, so no cell changes another's digits.
+        total = np.cumsum(np.concatenate([weights for _, _, (_, weights) in cells]))
+        ends = np.cumsum([len(bins) for _, _, (bins, _) in cells])
+        before = np.concatenate([[0.0], total[ends[:-1] - 1]])
+        sizes = total[ends - 1] - before
+        ranks = before[:, None] + _ranks(sizes, term.q)
+        low, middle, high = bins[np.searchsorted(total, ranks - 1e-9)].T.tolist()
+        value[at] = [_middle(bin_) for bin_ in middle]
+        lower[at] = [_edge(bin_) for bin_ in low]
+        upper[at] = [_edge(bin_ + 1) for bin_ in high]
+        weight[at] = sizes
     result.terms[name] = value
     result.terms[f"{name}_lower"] = lower
     result.terms[f"{name}_upper"] = upper
