@@ -178,6 +178,9 @@ def test_over_http() -> None:
     }  # fmt: skip
     whole = client.get("/api/v1/framework/IntegrationHealthMonitor").json()
     assert whole["track_performance_metrics"].keys() == answer.keys()
+    for moment in ("soon", "0001-01-01", "0001-01-01T00:00:00+02:00", "9999-12-31"):
+        with pytest.raises(InputError, match=r"\?at="):
+            client.get(path, params={"at": moment})
     missing = client.get("/api/v1/framework/IntegrationHealthMonitors")
     assert missing.status_code == 404
     assert missing.headers["content-type"] == "application/problem+json"

@@ -24,14 +24,13 @@ from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
-from meterstone.catalogue.windows import BEGINNING
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.measure.explain import Explanation, explain
 from meterstone.measure.history import day_end, last_closed_day
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
-from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
+from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
 from meterstone.record.attestation import (
     SOON,
@@ -45,7 +44,7 @@ from meterstone.record.attestation import (
     statement_record,
 )
 from meterstone.record.log import LandingLog
-from meterstone.record.model import Incoming
+from meterstone.record.model import facts_of_ours
 from meterstone.record.recorder import Mapping, Recorder
 from meterstone.record.strangers import Stranger, strangers
 from meterstone.scorecard import (
@@ -67,9 +66,6 @@ _SHOWN_AT_ONCE = 32
 
 SIMULATED_CLAIM = "simulated:"
 """How the claim begins by which a simulated network labels its facts."""
-
-FIRST_DAY = BEGINNING.date() + timedelta(days=366)
-"""Days before this one are not reported: a window a year back would begin before time does."""
 
 
 def fact_shapes() -> dict[str, FactShape]:
@@ -311,7 +307,7 @@ class Home:
         measurement = self.measure(day_end(day, self.zone))
         body = publication(self.warehouse, measurement, report, datetime.now(UTC))
         if body:
-            self.recorder.land(_own_facts(body, f"publication {report} {day}"))
+            self.recorder.land(facts_of_ours(body, f"publication {report} {day}", "hub"))
         return self.recorder.map_new()
 
     @property
@@ -407,7 +403,8 @@ class Home:
             "evidence_uri": "meterstone:maintenance",
             "expires_at": rfc3339(end),
         }
-        self.recorder.land(_own_facts(json.dumps(row).encode() + b"\n", "maintenance window"))
+        body = json.dumps(row).encode() + b"\n"
+        self.recorder.land(facts_of_ours(body, "maintenance window", "hub"))
         return self.recorder.map_new()
 
     def rebuild(self, on_progress: Callable[[Mapping], None] = lambda _: None) -> Mapping:
@@ -458,13 +455,3 @@ def _lock(home: Path) -> IO[str]:
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
-
-
-def _own_facts(body: bytes, name: str) -> Incoming:
-    return Incoming(
-        body=body,
-        format="facts_jsonl",
-        media_type="application/x-ndjson",
-        source="hub",
-        name=name,
-    )

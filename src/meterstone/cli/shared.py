@@ -13,14 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from meterstone.app import FIRST_DAY, Home
+from meterstone.app import Home
 from meterstone.errors import InputError
-from meterstone.measure.results import Scope
+from meterstone.measure.results import Scope, read_day, read_moment
 from meterstone.publish import terminal
 from meterstone.record.ingest import Progress as IngestProgress
 
 log = Console(stderr=True)
-_LAST_YEAR = 2200
 
 HomeOption = Annotated[
     Path | None,
@@ -49,22 +48,7 @@ def emit(document: Any, *, as_json: bool, text: Any = None) -> None:
 
 
 def moment_of(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            f"{text!r} is not a time", place=option, mend=f"{option} 2026-03-01T00:00:00Z"
-        ) from error
-    if not FIRST_DAY.year <= moment.year <= _LAST_YEAR:
-        raise InputError(
-            f"{text!r} lies outside the years {FIRST_DAY.year} to {_LAST_YEAR}",
-            place=option,
-            mend=f"{option} 2026-03-01T00:00:00Z",
-        )
-    return moment
+    return None if text is None else read_moment(text, option, f"{option} 2026-03-01T00:00:00Z")
 
 
 def at_of(text: str | None) -> datetime:
@@ -86,14 +70,7 @@ def scope_of(text: str) -> Scope:
 
 
 def day_of(text: str | None, home: Home) -> date:
-    if text is None:
-        return home.last_day
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"{text!r} is not a day", place="--day", mend="--day 2026-03-01"
-        ) from error
+    return home.last_day if text is None else read_day(text, "--day", "--day 2026-03-01")
 
 
 def pairs(texts: list[str], option: str) -> dict[str, str]:

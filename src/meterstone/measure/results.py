@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+from meterstone.catalogue.windows import BEGINNING
+from meterstone.errors import InputError
 from meterstone.facts import Evidence
+
+FIRST_DAY = BEGINNING.date() + timedelta(days=366)
+"""Days before this one are not reported: a window a year back would begin before time does."""
+
+LAST_YEAR = 2200
 
 Verdict = Literal[
     "met",
@@ -242,3 +249,39 @@ def rfc3339(moment: datetime) -> str:
     """A UTC moment as ``2026-03-01T09:30:00Z`` (microseconds only where there are any)."""
     text = moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds")
     return text.replace("+00:00", "Z")
+
+
+def read_moment(text: str, place: str, example: str) -> datetime:
+    """A moment as people and programs write it, UTC unless it says otherwise.
+
+    Args:
+        text: RFC 3339, or a day.
+        place: where it was given; ``example`` shows how to give one there.
+
+    Raises:
+        InputError: it is no moment, or none that can be measured.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{text[:40]!r} is not a time", place=place, mend=example) from error
+    if not FIRST_DAY.year <= moment.year <= LAST_YEAR:
+        raise InputError(
+            f"{text[:40]!r} lies outside the years {FIRST_DAY.year} to {LAST_YEAR}",
+            place=place,
+            mend=example,
+        )
+    return moment
+
+
+def read_day(text: str, place: str, example: str) -> date:
+    """A day as people and programs write it.
+
+    Raises:
+        InputError: it is no day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text[:40]!r} is not a day", place=place, mend=example) from error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from meterstone.errors import InputError, suggest
+from meterstone.errors import suggest
 from meterstone.framework import Measures, plain, systems
+from meterstone.measure.results import read_moment
 
 
 def framework_routes(home: Measures) -> list[BaseRoute]:
@@ -69,10 +70,5 @@ def _moment(request: Request, name: str) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query means a space
-    except ValueError as error:
-        raise InputError(
-            f"{text[:40]!r} is not a time", place=f"?{name}=", mend=f"?{name}=2026-03-01T00:00:00Z"
-        ) from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # a "+" in a query means a space
+    return read_moment(text.replace(" ", "+"), f"?{name}=", f"?{name}=2026-03-01T00:00:00Z")

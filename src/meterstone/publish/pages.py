@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from meterstone.errors import InputError
-from meterstone.measure.results import Scope
+from meterstone.measure.results import Scope, read_day
 from meterstone.publish.gauge import HEIGHT, WIDTH, gauge
 from meterstone.publish.order import by_system
 from meterstone.scorecard import VERDICTS, format_interval, format_target, format_value
@@ -115,12 +114,7 @@ class _Site:
         text = request.query_params.get("day")
         if text is None:
             return self._day or self._home.last_day
-        try:
-            return date.fromisoformat(text)
-        except ValueError as error:
-            raise InputError(
-                f"{text[:40]!r} is not a day", place="?day=", mend="write ?day=2026-03-01"
-            ) from error
+        return read_day(text, "?day=", "write ?day=2026-03-01")
 
 
 def _groups(metrics: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

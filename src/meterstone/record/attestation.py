@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from meterstone.errors import InputError, suggest
 from meterstone.facts import Column, FactSchema, build_batch, vocabulary
-from meterstone.record.model import Incoming
+from meterstone.record.model import Incoming, facts_of_ours
 from meterstone.warehouse.base import Warehouse
 
 ENTERED_BY_HAND = "CSV/attestation"
@@ -124,7 +124,7 @@ def statement_record(statement: Statement, now: datetime) -> Incoming:
         refused = checked.rejects[0]
         raise InputError(refused.reason, place=statement.fact, mend=refused.mend)
     body = json.dumps({"fact": statement.fact} | row, default=_json).encode() + b"\n"
-    return _own(body, f"attestation of {statement.fact}")
+    return facts_of_ours(body, f"attestation of {statement.fact}", "attestation")
 
 
 def evidence_record(content: bytes, name: str, media_type: str = "") -> tuple[Incoming, str]:
@@ -173,8 +173,10 @@ def retraction_record(
     row |= {"retracted": True, "entered_by": person, "entered_role": role}
     for name in ("recorded_at", "revision", "evidence"):
         row.pop(name, None)
-    return _own(
-        json.dumps({"fact": fact} | row, default=_json).encode() + b"\n", f"retraction of {fact}"
+    return facts_of_ours(
+        json.dumps({"fact": fact} | row, default=_json).encode() + b"\n",
+        f"retraction of {fact}",
+        "attestation",
     )
 
 
@@ -252,13 +254,3 @@ def _json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _own(body: bytes, name: str) -> Incoming:
-    return Incoming(
-        body=body,
-        format="facts_jsonl",
-        media_type="application/x-ndjson",
-        source="attestation",
-        name=name,
-    )

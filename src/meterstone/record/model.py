@@ -33,6 +33,17 @@ class Incoming:
         return hashlib.sha256(self.body).digest()
 
 
+def facts_of_ours(body: bytes, name: str, source: str) -> Incoming:
+    """Facts that the hub itself writes, one JSON object a line, as the record to land."""
+    return Incoming(
+        body=body,
+        format="facts_jsonl",
+        media_type="application/x-ndjson",
+        source=source,
+        name=name,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The answer of the landing log: the record is on disk. ``duplicate``: it already was."""
