@@ -52,6 +52,20 @@ def metric(id_: str, **given: Any) -> dict[str, Any]:
     return usual | given
 
 
+def cadence(*schedule: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """A cadence over schedules; it reads no fact."""
+    usual = {
+        "kind": "cadence",
+        "unit": "% of due publications",
+        "target": {"cmp": "==", "value": 100, "unit": "% of due publications"},
+        "scopes": ["network"],
+        "schedule": list(schedule),
+    }
+    entry = metric("live", **usual | given)
+    del entry["from"]
+    return entry
+
+
 def rule(id_: str, rule_: dict[str, Any], kind: str = "threshold", **given: Any) -> dict[str, Any]:
     """A threshold or milestone over other metrics."""
     usual = {

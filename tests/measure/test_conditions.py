@@ -9,6 +9,7 @@ import pytest
 
 from meterstone.measure.results import Scope
 
+from . import custom
 from .build import (
     D,
     H,
@@ -353,17 +354,7 @@ def test_a_state_counts_the_periods_of_a_rule(tmp_path, marks, state, parts):
 
 
 def cadence(*schedule, **given):
-    usual = {
-        "kind": "cadence",
-        "unit": "% of due publications",
-        "target": {"cmp": "==", "value": 100, "unit": "% of due publications"},
-        "scopes": ["network"],
-        "window": "trailing 3 months",
-        "schedule": list(schedule),
-    }
-    entry = metric("live", **usual | given)
-    del entry["from"]
-    return entry
+    return custom.cadence(*schedule, **{"window": "trailing 3 months"} | given)
 
 
 MONTHLY = {"group": "Own", "report": "monthly", "every": "month", "due_within": "P10D"}

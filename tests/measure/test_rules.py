@@ -11,6 +11,7 @@ from scipy import stats
 from meterstone.errors import InputError
 from meterstone.measure.results import Scope
 
+from . import custom
 from .build import D, H, M, World, attestation, integration, probe, request
 from .custom import START, Measured, catalogue, days, end_of, metric, on, result_row, rule
 
@@ -269,17 +270,7 @@ DAILY = {"group": "Own.up", "report": "daily", "every": "day", "due_within": "PT
 
 
 def cadence(*schedule, **given):
-    usual = {
-        "kind": "cadence",
-        "unit": "% of due publications",
-        "target": {"cmp": "==", "value": 100, "unit": "% of due publications"},
-        "scopes": ["network"],
-        "window": "trailing 3 days",
-        "schedule": list(schedule),
-    }
-    entry = metric("live", **usual | given)
-    del entry["from"]
-    return entry
+    return custom.cadence(*schedule, **{"window": "trailing 3 days"} | given)
 
 
 def published(tmp_path, rows, at, *schedule, **given):

@@ -1,6 +1,6 @@
 """Proof: on the thriving network every target is met on 90 days in a row, and success is declared.
 
-    python tests/proof/declaration.py --folder /tmp/networks --out docs/proofs/declaration.md
+    ./run proof declaration --folder /tmp/networks
 
 Simulates the thriving network with 122 days of telemetry, ingests and measures it with all gates.
 Exits with 1 when a target is not met at the end, or a gate does not hold.
@@ -14,10 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-from networks import network
 from truth_table import judged, verdict_at
 
 from meterstone.measure.service import Measuring
+from sandbox.conftest import network_in
 
 DAYS = 122
 
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where networks are kept")
     parser.add_argument("--out", type=Path, help="where the page is written")
     given = parser.parse_args()
-    found = network("thriving", given.folder, telemetry_days=DAYS)
+    found = network_in(given.folder, "thriving", "--telemetry-days", str(DAYS))
     began = time.monotonic()
     measurement = Measuring(found.home.subject, found.at, None).measurement()
     took = time.monotonic() - began

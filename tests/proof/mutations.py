@@ -1,6 +1,6 @@
 """Proof: a definition that is broken is noticed.
 
-    python tests/proof/mutations.py --folder /tmp/networks
+    ./run proof mutations --folder /tmp/networks
 
 Breaks every metric of the framework in every way below, measures it on the simulated networks, and
 compares with the truth files as the tests do. A mutant is caught when anything differs: value,
@@ -30,14 +30,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import sqlglot
-from networks import network
 from sqlglot import exp
 
 from meterstone.catalogue import Catalogue, Metric, Relation, Term
 from meterstone.catalogue.formula import Formula
 from meterstone.errors import MeterstoneError
 from meterstone.measure.service import Measuring, Subject
-from sandbox.conftest import Network
+from sandbox.conftest import Network, network_in
 from sandbox.truth import compare
 
 _FILTER = re.compile(r"\s*filter\s*\(\s*where\s", re.IGNORECASE)
@@ -224,7 +223,7 @@ def main() -> int:
     parser.add_argument("--stories", nargs="*", default=["honest", "struggling", "thriving"])
     parser.add_argument("--out", type=Path, help="where the table is written")
     given = parser.parse_args()
-    networks = [network(story, given.folder) for story in given.stories]
+    networks = [network_in(given.folder, story) for story in given.stories]
     catalogue = networks[0].home.catalogue
     chosen = given.metrics or list(catalogue.metrics)
     began, rows = time.monotonic(), []

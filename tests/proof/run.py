@@ -5,6 +5,7 @@ Without a name all of them run, one after the other.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,13 +28,14 @@ def main(arguments: list[str]) -> int:
         return 2
     chosen, more = (arguments[:1] or list(PROOFS)), arguments[1:]
     failed = 0
+    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}  # they use what tests use
     with tempfile.TemporaryDirectory(prefix="networks") as folder:
         for name in chosen:
             script, *options = PROOFS[name]
             kept = [] if name == "kill" or "--folder" in more else ["--folder", folder]
             command = [sys.executable, str(HERE / script), *options, *kept, *more]
             print(f"$ {script} {' '.join(more)}", flush=True)
-            failed |= subprocess.run(command, check=False).returncode
+            failed |= subprocess.run(command, check=False, env=environment).returncode
     return failed
 
 

@@ -1,6 +1,6 @@
 """Proof: every metric on every simulated network, truth beside what was measured.
 
-    python tests/proof/truth_table.py --folder /tmp/networks --out docs/proofs/truth.md
+    ./run proof truth --folder /tmp/networks
 
 Exits with 1 when anything measured differs from the truth, or a target has no truth.
 """
@@ -14,13 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from networks import network
-
 from meterstone.catalogue import Metric, Place
 from meterstone.measure.evaluate import is_at
 from meterstone.measure.results import MetricResult, Scope
 from meterstone.scorecard import format_interval, format_target, format_value
-from sandbox.conftest import Network
+from sandbox.conftest import Network, network_in
 from sandbox.truth import compare, verdict_of
 
 STORIES = ("thriving", "struggling", "honest", "quiet")
@@ -43,7 +41,7 @@ def main() -> int:
     parser.add_argument("--stories", nargs="*", default=list(STORIES))
     parser.add_argument("--out", type=Path, help="where the page is written")
     given = parser.parse_args()
-    networks = [network(story, given.folder) for story in given.stories]
+    networks = [network_in(given.folder, story) for story in given.stories]
     lines, wrong = [HEAD], []
     lines += summary(networks)
     for found in networks:

@@ -27,7 +27,7 @@ class Network:
     home: Home
     truth: dict[str, Any]
     quarantined: int
-    _results: dict[str, list[MetricResult]] = field(default_factory=dict)
+    _results: list[MetricResult] = field(default_factory=list)
 
     @property
     def at(self) -> datetime:
@@ -40,10 +40,10 @@ class Network:
 
     def results(self) -> list[MetricResult]:
         """All results at the end, measured once."""
-        if "end" not in self._results:
+        if not self._results:
             measuring = Measuring(self.home.subject, self.at, None)
-            self._results["end"] = measuring.of(self.home.catalogue.metrics)
-        return self._results["end"]
+            self._results = measuring.of(self.home.catalogue.metrics)
+        return self._results
 
 
 class Networks:
@@ -55,20 +55,8 @@ class Networks:
 
     def __call__(self, story: str) -> Network:
         if story not in self._made:
-            self._made[story] = self._make(story)
+            self._made[story] = network_in(self._folder, story)
         return self._made[story]
-
-    def _make(self, story: str) -> Network:
-        """By the commands that people use, in processes of their own: what is traced for coverage
-        is slow, and a million facts are many."""
-        made, home = self._folder / story, self._folder / f"{story}-home"
-        _meterstone("simulate", story, "--out", str(made))
-        quarantined = 0
-        if story != "quiet":
-            told = _meterstone("ingest", str(made / "facts"), "--home", str(home))
-            quarantined = json.loads(told)["quarantined"]
-        truth = json.loads((made / "truth.json").read_text(encoding="utf-8"))
-        return Network(story, Home(home), truth, quarantined)
 
     def close(self) -> None:
         for network in self._made.values():
@@ -81,6 +69,27 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Networks]:
     networks = Networks(tmp_path_factory.mktemp("networks"))
     yield networks
     networks.close()
+
+
+def network_in(folder: Path, story: str, *more: str) -> Network:
+    """A preset, simulated and ingested in a folder; one that is there already is used again.
+
+    By the commands that people use, in processes of their own: what is traced for coverage is slow,
+    and a million facts are many.
+
+    Args:
+        more: further options of ``meterstone simulate``.
+    """
+    made = folder / "-".join([story, *(word.strip("-") for word in more)])
+    home, done = made / "home", made / "quarantined"
+    if not done.exists():
+        _meterstone("simulate", story, "--out", str(made), *more)
+        told = '{"quarantined": 0}'
+        if story != "quiet":  # it has no files
+            told = _meterstone("ingest", str(made / "facts"), "--home", str(home))
+        done.write_text(str(json.loads(told)["quarantined"]))
+    truth = json.loads((made / "truth.json").read_text(encoding="utf-8"))
+    return Network(story, Home(home), truth, int(done.read_text()))
 
 
 def _meterstone(*words: str) -> str:

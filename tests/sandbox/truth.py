@@ -7,7 +7,7 @@ the verdict at each place have to be, given the truth.
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,35 @@ _COMPARE = {
 }  # fmt: skip
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "days": 86400.0}
 _PER_MINUTE = {"req/s": 60.0, "req/min": 1.0, "calls/min": 1.0, "calls/s": 60.0}
+
+
+STORIES = ("thriving", "struggling", "honest", "quiet")
+
+
+def missed(
+    network: Network,
+    mine: Callable[[str, str], bool],
+    *,
+    fine: Collection[str] = ("met", "reference"),
+) -> set[str]:
+    """Refs whose target is missed at the end.
+
+    Args:
+        network: where.
+        mine: whether a metric (id) at a ref is looked at.
+        fine: verdicts that are no miss.
+    """
+    return {
+        place.ref
+        for result in network.results()
+        for place in result.places
+        if mine(result.id, place.ref) and place.verdict not in fine
+    }
+
+
+def system(ref: str) -> str:
+    """The system of the framework that a ref stands in."""
+    return ref.split(".", maxsplit=1)[0]
 
 
 def differences(network: Network, metrics: Iterable[str]) -> list[str]:

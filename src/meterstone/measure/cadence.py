@@ -22,8 +22,6 @@ from meterstone.measure.periods import period_ends
 _LOOKED_AT = {"day": 400}
 """How many periods back a schedule is followed; 40 of the longer ones."""
 
-_SHORT = timedelta(days=1)
-
 
 @dataclass(slots=True)
 class Published:

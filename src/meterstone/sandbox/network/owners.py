@@ -292,15 +292,7 @@ def _advanced(scene: _Scene) -> None:
         if feature.advanced and feature.visible and feature.released < end
         and (feature.retired is None or feature.retired > end)
     }  # fmt: skip
-    days: dict[tuple[str, int], set[int]] = {}
-    chosen = use.between(end - 30 * DAY, end)
-    for user, at, feature in zip(
-        use.user[chosen].tolist(), use.at[chosen].tolist(), use.feature[chosen].tolist(),
-        strict=True,
-    ):  # fmt: skip
-        if feature in offered:
-            days.setdefault((use.users[user].shop.id, feature), set()).add(at // 86_400)
-    using = {shop for (shop, _), on in days.items() if len(on) >= 2} & scene.active
+    using = use.shops_using(offered, end - 30 * DAY, end) & scene.active
     _share(scene, "advanced_features_adoption", using)
 
 

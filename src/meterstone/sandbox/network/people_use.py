@@ -5,6 +5,7 @@ Time is counted in whole seconds since 1970, days since 1970; arrays have one el
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -94,6 +95,18 @@ class Use:
         """Which events lie in [opens, closes)."""
         chosen: Array = (self.at >= seconds(opens)) & (self.at < seconds(closes))
         return chosen
+
+    def shops_using(self, features: Collection[int], opens: datetime, closes: datetime) -> set[str]:
+        """Shops that used one of the features (by index) on two days of [opens, closes)."""
+        days: dict[tuple[str, int], set[int]] = {}
+        chosen = self.between(opens, closes)
+        for user, at, feature in zip(
+            self.user[chosen].tolist(), self.at[chosen].tolist(), self.feature[chosen].tolist(),
+            strict=True,
+        ):  # fmt: skip
+            if feature in features:
+                days.setdefault((self.users[user].shop.id, feature), set()).add(at // _DAY)
+        return {shop for (shop, _), on in days.items() if len(on) >= 2}
 
     def days_of_users(self, opens: datetime, closes: datetime) -> dict[int, set[int]]:
         """The active days of each user, by index."""

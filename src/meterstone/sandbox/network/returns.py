@@ -126,13 +126,5 @@ def _tell_use(world: World, truth: Truth) -> None:
         if feature.premium and feature.visible and feature.released < end
         and (feature.retired is None or feature.retired >= end)
     }  # fmt: skip
-    chosen = use.between(end - 30 * DAY, end)
-    days: dict[tuple[str, int], set[int]] = {}
-    for user, at, feature in zip(
-        use.user[chosen].tolist(), use.at[chosen].tolist(), use.feature[chosen].tolist(),
-        strict=True,
-    ):  # fmt: skip
-        if feature in offered:
-            days.setdefault((use.users[user].shop.id, feature), set()).add(at // 86_400)
-    adopted = {shop for (shop, _), on in days.items() if len(on) >= 2} & active
+    adopted = use.shops_using(offered, end - 30 * DAY, end) & active
     truth.exact("premium_feature_adoption", 100 * len(adopted) / len(active), n=len(active))
