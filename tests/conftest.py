@@ -29,6 +29,17 @@ def shared_data() -> Callable[[str], Path]:
     return path
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that share costly fixtures go to one process: a file, or
+    all that use the simulated networks, which are begun first because they take longest."""
+    for item in items:
+        file = item.path.relative_to(_ROOT).as_posix()
+        group = "networks" if file.startswith("tests/sandbox/test_truth") else file
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "test_truth" not in item.path.name)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI (METERSTONE_NO_SKIP=1) a test that was skipped for a missing part is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

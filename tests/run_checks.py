@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 COVERED = ("catalogue", "facts", "record", "measure", "scorecard")
 LEAST_BRANCHES = 95.0
+COVERAGE = ["--cov=meterstone", "--cov-branch", "--cov-report=json:.coverage.json"]
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> int:
         ("ruff", ["check", "."]),
         ("ruff", ["format", "--check", "."]),
         ("mypy", []),
-        ("pytest", ["--cov=meterstone", "--cov-branch", "--cov-report=json:.coverage.json"]),
+        ("pytest", [*SIDE_BY_SIDE, *COVERAGE]),
     )
     for tool, options in steps:
         if run(tool, options):
