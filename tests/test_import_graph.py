@@ -21,6 +21,15 @@ ALLOWED: dict[str, set[str]] = {
     "catalogue": {"errors"},
     "warehouse": {"errors", "facts"},
     "record": {"errors", "facts", "warehouse.base"},
+    "connect": {
+        "errors",
+        "facts",
+        "record",
+        "ledger",
+        "warehouse.base",
+        "catalogue.source",
+        "catalogue.problems",
+    },
     "measure": {"errors", "facts", "catalogue", "warehouse"},
     "scorecard": {"errors", "facts", "measure.results"},
     # a face reads scorecards; drill-down (`explain`) shows more and says so
