@@ -9,7 +9,15 @@ import sys
 import typer
 
 from meterstone import __version__
-from meterstone.cli import attest, definitions, demonstration, measurement, record, scorecards
+from meterstone.cli import (
+    attest,
+    definitions,
+    demonstration,
+    measurement,
+    record,
+    sandbox,
+    scorecards,
+)
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.settings import refuse_unknown_variables
@@ -21,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (record, measurement, scorecards, definitions, attest, demonstration):
+for part in (record, measurement, scorecards, definitions, attest, demonstration, sandbox):
     app.add_typer(part.app)
 
 _WRONG_USE = 2
