@@ -23,6 +23,9 @@ SETTINGS = {
     "home": Setting("METERSTONE_HOME", "./.meterstone", "folder with log, warehouse and keys"),
     "host": Setting("METERSTONE_HOST", "127.0.0.1", "address to serve at"),
     "port": Setting("METERSTONE_PORT", "4318", "port to serve at (4318: where OTLP is sent)"),
+    "allow_loopback": Setting(
+        "METERSTONE_ALLOW_LOOPBACK", "0", "1: systems on this machine may be called, as the sandbox"
+    ),
 }
 
 
@@ -54,6 +57,11 @@ def port_number(given: int | None) -> int:
 def home_path(given: Path | None) -> Path:
     """The home to work in."""
     return Path(setting("home", given)).expanduser()
+
+
+def loopback_allowed() -> bool:
+    """May calls to the outside reach this machine? For the sandbox and for tests."""
+    return setting("allow_loopback") == "1"
 
 
 def refuse_unknown_variables() -> None:
