@@ -30,13 +30,21 @@ class CredentialUnavailable(AuthError):
 
     Attributes:
         retry_after_s: how long the vendor asked to wait; None when it did not say.
+        sent: whether the vendor may have got the request, so that its answer may be lost.
     """
 
     def __init__(
-        self, cause: str, *, place: str = "", mend: str = "", retry_after_s: float | None = None
+        self,
+        cause: str,
+        *,
+        place: str = "",
+        mend: str = "",
+        retry_after_s: float | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(cause, place=place, mend=mend)
         self.retry_after_s = retry_after_s
+        self.sent = sent
 
 
 class SignInRefused(AuthError):

@@ -20,7 +20,8 @@ Kind = Literal[
     "session",
     "none",
 ]
-ClientAuth = Literal["basic", "body", "none"]
+ClientAuth = Literal["basic", "body", "id", "none"]
+"""How the client names itself: id and secret in a header or the body, its id alone, not at all."""
 BodyForm = Literal["form", "json"]
 MomentForm = Literal["instant", "epoch_s", "epoch_ms"]
 
