@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     # a face reads scorecards; drill-down (`explain`) shows more and says so
     "publish": {"errors", "facts", "framework", "measure.results", "measure.explain", "scorecard"},
     "sandbox": {"errors", "facts"},
+    "ledger": {"errors", "scorecard.canonical", "scorecard.sign"},
     "framework": {"errors", "catalogue", "measure.results", "scorecard"},
     "settings": {"errors"},
 }

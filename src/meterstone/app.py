@@ -1,9 +1,11 @@
 """Where everything is wired: a *home* is one folder with the log, the warehouse and the keys.
 
 .meterstone/
-  landing.sqlite      what was received (the only file that cannot be made anew)
+  landing.sqlite      what was received; it cannot be made anew
+  ledger.sqlite       connections, secrets, jobs, audit log (or METERSTONE_LEDGER_URL); nor can this
+  audit/checkpoints   signed checkpoints of the audit log
   warehouse.duckdb    facts and rollups, made from the log by `meterstone rebuild`
-  keys/               the signing key and the public keys that are trusted
+  keys/               the keys that sign and seal, and the public keys that are trusted
   catalogue/          the own definitions of this home, where it has any
 """
 
@@ -26,6 +28,7 @@ from zoneinfo import ZoneInfo
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
+from meterstone.ledger import Ledger
 from meterstone.measure.explain import Explanation, explain
 from meterstone.measure.history import day_end, last_closed_day
 from meterstone.measure.hooks import HOOKS
@@ -59,6 +62,7 @@ from meterstone.scorecard import (
 )
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
+from meterstone.settings import setting
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -141,6 +145,11 @@ class Home:
     def recorder(self) -> Recorder:
         """Maps the log into the warehouse."""
         return Recorder(self.log, self.warehouse)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Connections, secrets, jobs and the audit log; opened and migrated at first use."""
+        return Ledger.open(self.path, setting("ledger_url") or None)
 
     @property
     def subject(self) -> Subject:
@@ -417,6 +426,8 @@ class Home:
     def close(self) -> None:
         """Write everything out and let go of the home."""
         with self._lock, closing(self.log):
+            if "ledger" in self.__dict__:
+                self.ledger.close()
             self._close_warehouse()
 
     def _close_warehouse(self) -> None:

@@ -6,6 +6,8 @@
     │   └── FormatError       bytes that no format of ours can read
     ├── HomeInUse             another process writes to this home                    (exit 2)
     ├── StorageError          the disk said no; nothing acknowledged was lost        (exit 2)
+    ├── ConflictError         somebody else changed it meanwhile; read it again        (exit 2)
+    │   └── LeaseLost         the right to do it ran out, or another has it
     └── VerificationFailed    a signed document does not hold                        (exit 1)
 
 Every error carries *place*, *cause* and *mend*: where it is, what is wrong, what to do next.
@@ -65,6 +67,14 @@ class HomeInUse(MeterstoneError):
 
 class StorageError(MeterstoneError):
     """The disk refused; what was acknowledged before is safe."""
+
+
+class ConflictError(MeterstoneError):
+    """Somebody else changed it since it was read; nothing was changed by this call."""
+
+
+class LeaseLost(ConflictError):
+    """The lease ran out; another may do the work now, and what this holder did is refused."""
 
 
 class VerificationFailed(MeterstoneError):

@@ -21,6 +21,9 @@ class Setting:
 
 SETTINGS = {
     "home": Setting("METERSTONE_HOME", "./.meterstone", "folder with log, warehouse and keys"),
+    "ledger_url": Setting(
+        "METERSTONE_LEDGER_URL", "", "database of the ledger (default: ledger.sqlite of the home)"
+    ),
     "host": Setting("METERSTONE_HOST", "127.0.0.1", "address to serve at"),
     "port": Setting("METERSTONE_PORT", "4318", "port to serve at (4318: where OTLP is sent)"),
     "allow_loopback": Setting(

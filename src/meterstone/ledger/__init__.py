@@ -1,0 +1,31 @@
+"""State that has to be relational: connections, secrets, cursors, jobs, outbox, audit log."""
+
+from meterstone.ledger.audit import AuditLog, AuditReport, Entry
+from meterstone.ledger.connections import Connection, Status
+from meterstone.ledger.cursors import Cursor
+from meterstone.ledger.leases import Lease
+from meterstone.ledger.ledger import Change, Ledger
+from meterstone.ledger.outbox import DELIVER, Attempt, Delivery, Endpoint, Message
+from meterstone.ledger.queue import PRIORITIES, Job, Priority
+from meterstone.ledger.secrets import Secret
+
+__all__ = [
+    "DELIVER",
+    "PRIORITIES",
+    "Attempt",
+    "AuditLog",
+    "AuditReport",
+    "Change",
+    "Connection",
+    "Cursor",
+    "Delivery",
+    "Endpoint",
+    "Entry",
+    "Job",
+    "Lease",
+    "Ledger",
+    "Message",
+    "Priority",
+    "Secret",
+    "Status",
+]

@@ -1,0 +1,248 @@
+"""The tables of the ledger, for both engines. What changes here needs a migration beside it;
+a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A moment as whole microseconds since 1970, UTC: the same order and equality on both engines,
+    and no time zone that an engine could lose."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        del dialect
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A number that the engine gives: only INTEGER does that in SQLite."""
+
+info = sa.Table(
+    "ledger_info",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("connector", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("franchise_id", sa.Text),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("mend", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+_still_connected = connections.c.status != "disconnected"
+sa.Index(
+    "uq_connections_account",
+    connections.c.connector,
+    connections.c.account,
+    connections.c.environment,
+    unique=True,
+    sqlite_where=_still_connected,
+    postgresql_where=_still_connected,
+)
+
+data_keys = sa.Table(
+    "data_keys",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("home_key", sa.Text, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("owner", sa.Text, sa.ForeignKey("data_keys.owner"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("sealed", sa.LargeBinary),  # null: deleted; the version stays used
+    sa.Column("expires_at", Moment),
+    sa.Column("changed_at", Moment, nullable=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("connection", sa.Text, sa.ForeignKey("connections.id"), primary_key=True),
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("dedupe", sa.Text),
+    sa.Column("group_name", sa.Text),
+    sa.Column("due_at", Moment, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("most_attempts", sa.Integer, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("lease_until", Moment),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+    sqlite_autoincrement=True,
+)
+
+
+def _is_in(table: sa.FromClause, *states: str) -> sa.ColumnElement[bool]:
+    """Literals, and no parameters: else SQLite does not see that a partial index fits."""
+    return table.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
+
+
+waiting = _is_in(jobs, "waiting")
+running = _is_in(jobs, "running")
+
+
+def unfinished(table: sa.FromClause = jobs) -> sa.ColumnElement[bool]:
+    """Jobs that wait or run."""
+    return _is_in(table, "waiting", "running")
+
+
+_alive = unfinished()
+sa.Index(
+    "uq_jobs_dedupe", jobs.c.dedupe, unique=True, sqlite_where=waiting, postgresql_where=waiting
+)
+sa.Index(
+    "ix_jobs_due",
+    jobs.c.priority,
+    jobs.c.due_at,
+    jobs.c.id,
+    sqlite_where=_alive,
+    postgresql_where=_alive,
+)
+sa.Index(
+    "ix_jobs_group", jobs.c.group_name, jobs.c.id, sqlite_where=_alive, postgresql_where=_alive
+)
+sa.Index("ix_jobs_state", jobs.c.state, jobs.c.finished_at)
+
+job_groups = sa.Table(
+    "job_groups",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("most", sa.Integer, nullable=False),
+    sa.Column("ordered", sa.Boolean, nullable=False),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.Text, nullable=False),  # canonical JSON: what the leaf is the hash of
+    sa.Column("leaf", sa.LargeBinary, nullable=False),
+)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("frontier", sa.LargeBinary, nullable=False),
+)
+
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("event_types", sa.JSON, nullable=False),  # empty: all
+    sa.Column("ordered", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_messages_created_at", messages.c.created_at)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("message", sa.Text, sa.ForeignKey("messages.id"), primary_key=True),
+    sa.Column("endpoint", sa.Text, sa.ForeignKey("endpoints.id"), primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+)
+sa.Index("ix_deliveries_endpoint", deliveries.c.endpoint, deliveries.c.status)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("took_ms", sa.Float, nullable=False),
+    sa.Column("status_code", sa.Integer),  # null: no answer
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(("message", "endpoint"), ("deliveries.message", "deliveries.endpoint")),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_attempts_delivery", attempts.c.message, attempts.c.endpoint)
