@@ -55,6 +55,7 @@ class Rules:
         reuse: what the reuse of a spent refresh token does: refuse it, or revoke the whole family.
         pkce: whether a code challenge is taken; a vendor without PKCE ignores it.
         grace: how long a spent refresh token still works.
+        rotate_after: a refresh token that is younger is given back as it is.
     """
 
     access: timedelta
@@ -64,6 +65,7 @@ class Rules:
     reuse: Literal["refuse", "revoke"] = "refuse"
     pkce: Literal["none", "optional", "required"] = "optional"
     grace: timedelta = timedelta(0)
+    rotate_after: timedelta = timedelta(0)
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Tokens:
     public: bool = False
     spent_at: datetime | None = None
     dead: Why | None = None
+    refresh_since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -221,6 +224,7 @@ class Accounts:
                 return self._issue(
                     held.account, client_id, held.scopes, held.family, public=held.public,
                     refresh=refresh_token, refresh_until=held.refresh_until,
+                    refresh_since=held.refresh_since,
                 )  # fmt: skip
             held.spent_at = held.spent_at or now
             return self._issue(
@@ -283,11 +287,15 @@ class Accounts:
                 held.dead = "revoked"
 
     def _rotates(self, held: Tokens) -> bool:
+        since = held.refresh_since or held.issued_at
+        if self._clock.now() < since + self.rules.rotate_after:
+            return False
         return self.rules.rotates == "always" or (self.rules.rotates == "public" and held.public)
 
     def _issue(
         self, account: str, client: str, scopes: tuple[str, ...], family: str, *,
         public: bool = False, refresh: str | None = None, refresh_until: datetime | None = None,
+        refresh_since: datetime | None = None,
     ) -> Tokens:  # fmt: skip
         now = self._clock.now()
         if refresh is None:
@@ -296,6 +304,7 @@ class Accounts:
         tokens = Tokens(
             f"{self._name}-access-{self._unique('access').lower()}", refresh, account, client,
             scopes, now, now + self.rules.access, refresh_until, family, public,
+            refresh_since=refresh_since or now,
         )  # fmt: skip
         self._by_access[tokens.access] = tokens
         self._by_refresh[refresh] = tokens
