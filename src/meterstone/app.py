@@ -26,6 +26,8 @@ from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
+from meterstone.connect.catalogue import Connectors, connectors
+from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
@@ -144,7 +146,17 @@ class Home:
     @cached_property
     def recorder(self) -> Recorder:
         """Maps the log into the warehouse."""
-        return Recorder(self.log, self.warehouse)
+        return Recorder(self.log, self.warehouse, vendor_formats(self.mappings))
+
+    @cached_property
+    def connectors(self) -> Connectors:
+        """The connectors that ship with Meterstone and those of this home."""
+        return connectors(self.path)
+
+    @cached_property
+    def mappings(self) -> Mappings:
+        """How what vendors send becomes facts."""
+        return Mappings(lambda: self.connectors)
 
     @cached_property
     def ledger(self) -> Ledger:

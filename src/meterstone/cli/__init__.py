@@ -11,6 +11,7 @@ import typer
 from meterstone import __version__
 from meterstone.cli import (
     attest,
+    connectors,
     definitions,
     demonstration,
     measurement,
@@ -29,7 +30,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (record, measurement, scorecards, definitions, attest, demonstration, sandbox):
+for part in (
+    record,
+    measurement,
+    scorecards,
+    definitions,
+    attest,
+    demonstration,
+    sandbox,
+    connectors,
+):
     app.add_typer(part.app)
 
 _WRONG_USE = 2

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -20,7 +22,7 @@ from meterstone.facts import FactBatch, Reject, excerpt
 from meterstone.record.formats import formats
 from meterstone.record.frozen import held
 from meterstone.record.log import LandingLog
-from meterstone.record.model import Incoming, LandedRecord, Mapped, Receipt
+from meterstone.record.model import Format, Incoming, LandedRecord, Mapped, Receipt
 from meterstone.warehouse.base import Appended, Recorded, Warehouse
 
 RETRY_OF = "retry_of"
@@ -55,10 +57,16 @@ class Mapping:
 
 
 class Recorder:
-    """Maps landed records into a warehouse. One `map_new` runs at a time."""
+    """Maps landed records into a warehouse. One `map_new` runs at a time.
 
-    def __init__(self, log: LandingLog, warehouse: Warehouse) -> None:
+    Args:
+        log, warehouse: from where, and where to.
+        more: formats beside those of `meterstone.record.formats`, which only the home knows.
+    """
+
+    def __init__(self, log: LandingLog, warehouse: Warehouse, more: Sequence[Format] = ()) -> None:
         self.log = log
+        self._more = {form.name: form for form in more}
         self.warehouse = warehouse
         self._mapping = threading.Lock()
         self._ready = _Ready()
@@ -76,6 +84,10 @@ class Recorder:
         crash, the record is mapped from the log like any other.
         """
         self._ready.put(seq, batches)
+
+    def map(self, record: LandedRecord) -> Iterator[Mapped]:
+        """The facts and rejects of one landed record, by the formats that this recorder knows."""
+        return map_record(record, self._more)
 
     def backlog(self) -> int:
         """Records that are landed and not yet in the warehouse."""
@@ -100,7 +112,7 @@ class Recorder:
             StorageError: the disk refused, or the log is older than the warehouse. What the pass
                 wrote before stays.
         """
-        with self._mapping, _Pass(self.log, self.warehouse, self._ready) as pass_:
+        with self._mapping, _Pass(self, self._ready) as pass_:
             begin, waiting = self._waiting()
             self._ready.forget(begin)
             for record in self.log.read(after=begin, limit=waiting):
@@ -134,7 +146,7 @@ class Recorder:
         """
         record = self.log.get(seq)
         waiting = {(q.item, q.reason) for q in self.log.quarantined() if q.seq == seq}
-        still = {(r.item, r.reason) for m in map_record(record) for r in rejects_in(m)}
+        still = {(r.item, r.reason) for m in self.map(record) for r in rejects_in(m)}
         if waiting <= still:
             return None
         self.land(
@@ -194,11 +206,12 @@ class _Pass:
     is written.
     """
 
-    def __init__(self, log: LandingLog, warehouse: Warehouse, ready: _Ready) -> None:
+    def __init__(self, recorder: Recorder, ready: _Ready) -> None:
         self._ready = ready
         self.done = Mapping()
-        self._log = log
-        self._warehouse = warehouse
+        self._map = recorder.map
+        self._log = recorder.log
+        self._warehouse = recorder.warehouse
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._writing: tuple[Future[Appended], int] | None = None
         self._facts: list[Recorded] = []
@@ -220,7 +233,7 @@ class _Pass:
 
     def add(self, record: LandedRecord) -> None:
         ready = self._ready.take(record.seq)
-        for mapped in map_record(record) if ready is None else ready:
+        for mapped in self._map(record) if ready is None else ready:
             self._set_aside(record.seq, rejects_in(mapped))
             if isinstance(mapped, FactBatch):
                 self._take(record, mapped)
@@ -278,9 +291,11 @@ class _Pass:
         self._writing = None
 
 
-def map_record(record: LandedRecord) -> Iterator[Mapped]:
+def map_record(
+    record: LandedRecord, more: MappingOf[str, Format] = MappingProxyType({})
+) -> Iterator[Mapped]:
     """The facts and rejects of one landed record; one that no mapping can read is one reject."""
-    form = formats().get(record.format)
+    form = formats().get(record.format) or more.get(record.format)
     if form is None:
         yield Reject(
             0,
