@@ -407,7 +407,7 @@ def receiving(receiver: Receiver) -> Iterator[str]:
 def test_webhooks_are_tried_again_until_they_are_taken(
     served: tuple[Vendor, httpx2.Client],
 ) -> None:
-    vendor, http = served
+    _, http = served
     receiver = Receiver(refuse=2)
     receiver.wanted = 3
     with receiving(receiver) as url:

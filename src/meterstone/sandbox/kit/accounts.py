@@ -50,6 +50,7 @@ class Rules:
 
     Attributes:
         refresh: lifetime of a refresh token; None: it does not expire.
+        public_refresh: the same where PKCE stood for the secret; None: as `refresh`.
         rotates: always: each refresh gives a new refresh token; public: only where PKCE stood for
             the secret; never.
         reuse: what the reuse of a spent refresh token does: refuse it, or revoke the whole family.
@@ -60,6 +61,7 @@ class Rules:
 
     access: timedelta
     refresh: timedelta | None = None
+    public_refresh: timedelta | None = None
     code: timedelta = timedelta(minutes=5)
     rotates: Literal["always", "public", "never"] = "never"
     reuse: Literal["refuse", "revoke"] = "refuse"
@@ -251,6 +253,11 @@ class Accounts:
             raise self._refused("unauthorized", "the access token has expired", "expired")
         return held
 
+    def holder(self, access: str) -> str | None:
+        """The account that gave an access token, whatever became of it since."""
+        held = self._by_access.get(access)
+        return held.account if held else None
+
     def revoke(self, *, access: str = "", refresh: str = "", family: bool = True) -> bool:
         """Revoke a token; with its whole family, or the access token alone."""
         with self._lock:
@@ -300,7 +307,8 @@ class Accounts:
         now = self._clock.now()
         if refresh is None:
             refresh = f"{self._name}-refresh-{self._unique('refresh').lower()}"
-            refresh_until = now + self.rules.refresh if self.rules.refresh else None
+            lives = (self.rules.public_refresh if public else None) or self.rules.refresh
+            refresh_until = now + lives if lives else None
         tokens = Tokens(
             f"{self._name}-access-{self._unique('access').lower()}", refresh, account, client,
             scopes, now, now + self.rules.access, refresh_until, family, public,

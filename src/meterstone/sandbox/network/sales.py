@@ -202,7 +202,7 @@ def _to_the_edges(world: World, shop: Array, day: Array, second: Array) -> None:
     first = np.array([d.day == 1 for d in world.days])
     last = np.array([(d + DAY).day == 1 for d in world.days])
     second[first[day] & (shop % 5 == 0)] = 0
-    second[last[day] & (shop % 5 == 1)] = 86_400_000_000 - 1
+    second[last[day] & (shop % 5 == 1)] = 86_400_000_000 - 1_000  # vendors keep milliseconds
 
 
 def _pick(column: Any, rows: Array) -> Any:
