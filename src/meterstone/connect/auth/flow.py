@@ -186,7 +186,7 @@ class Flow:
             CredentialUnavailable: the vendor did not answer; the code may be used up.
         """
         given = callback.parameters
-        issuer = _checked_issuer(given.get("iss", ""), spec)
+        issuer = _checked_issuer(given.get("iss", ""), requests.issuer)
         if "error" in given:
             raise _refused(_person_said(given["error"]))
         if not given.get("code"):
@@ -228,13 +228,13 @@ def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def _checked_issuer(iss: str, spec: AuthSpec) -> str:
+def _checked_issuer(iss: str, issuer: str) -> str:
     """How the answer's sender was told from others: ``iss``, or an address of its own."""
-    if iss and spec.issuer and not hmac.compare_digest(iss.encode(), spec.issuer.encode()):
+    if iss and issuer and not hmac.compare_digest(iss.encode(), issuer.encode()):
         raise _refused("the answer comes from another issuer than the one that was asked")
-    if spec.issuer and not iss:
+    if issuer and not iss:
         raise _refused("the answer does not name its issuer, as this vendor always does")
-    return "iss" if spec.issuer else "redirect URI of its own"
+    return "iss" if issuer else "redirect URI of its own"
 
 
 def _person_said(code: str) -> str:

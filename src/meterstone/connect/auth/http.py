@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 
 import httpx2
 
 from meterstone.connect.auth.base import CredentialUnavailable
+from meterstone.connect.egress import Egress
 
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and gives the response with its body read, or raises CredentialUnavailable."""
@@ -19,17 +19,9 @@ _MOST_BYTES = 1 << 20
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
-def token_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
-    """A client for token endpoints: TLS 1.2 or newer, no redirects, no proxy of the environment."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return httpx2.Client(
-        verify=context,
-        transport=transport,
-        follow_redirects=False,
-        trust_env=False,
-        timeout=httpx2.Timeout(15.0, connect=10.0),
-    )
+def token_client(egress: Egress) -> httpx2.Client:
+    """A client for token endpoints: through the guard, no redirects, bounded as a whole."""
+    return egress.client(timeout=httpx2.Timeout(15.0, connect=10.0), within_s=DEADLINE_S)
 
 
 def sender(client: httpx2.Client, *, deadline_s: float = DEADLINE_S) -> Send:

@@ -106,6 +106,11 @@ class TokenRequests:
         return self._call(call, held)
 
     @property
+    def issuer(self) -> str:
+        """Who answers authorization requests (RFC 9207); empty where the vendor does not say."""
+        return fill_url(self._spec.issuer, self._values, place="auth.issuer")
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must not appear in a message."""
         fields = self._spec.fields

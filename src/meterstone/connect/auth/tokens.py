@@ -23,6 +23,7 @@ from meterstone.connect.auth.credentials import Token
 from meterstone.connect.auth.http import DEADLINE_S, Send
 from meterstone.connect.auth.spec import AuthSpec
 from meterstone.connect.auth.token_requests import TokenRequests
+from meterstone.connect.egress import EgressRefused
 
 LEASE_S = DEADLINE_S + 15
 _WAIT_S = LEASE_S + 15
@@ -216,6 +217,9 @@ class TokenManager:
             if not error.sent:
                 self._store.unask(stored.version)
             error.place = error.place or self._vendor
+            raise
+        except EgressRefused:
+            self._store.unask(stored.version)
             raise
         except TokenRefused as error:
             self._store.unask(stored.version)
