@@ -33,7 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "measure": {"errors", "facts", "catalogue", "warehouse"},
     "scorecard": {"errors", "facts", "measure.results"},
     # a face reads scorecards; drill-down (`explain`) shows more and says so
-    "publish": {"errors", "facts", "framework", "measure.results", "measure.explain", "scorecard"},
+    "publish": {
+        "errors", "facts", "framework", "measure.results", "measure.explain", "scorecard", "ledger",
+        "connect.egress",
+    },  # fmt: skip
     "sandbox": {"errors", "facts"},
     "ledger": {"errors", "scorecard.canonical", "scorecard.sign"},
     "framework": {"errors", "catalogue", "measure.results", "scorecard"},

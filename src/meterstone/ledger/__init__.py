@@ -1,11 +1,13 @@
 """State that has to be relational: connections, secrets, cursors, jobs, outbox, audit log."""
 
+from meterstone.ledger.announced import Attempt, Delivery, Endpoint, Message
 from meterstone.ledger.audit import AuditLog, AuditReport, Entry
 from meterstone.ledger.connections import Connection, Status
 from meterstone.ledger.cursors import Cursor
+from meterstone.ledger.inbound import InboundEvent
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
-from meterstone.ledger.outbox import DELIVER, Attempt, Delivery, Endpoint, Message
+from meterstone.ledger.outbox import DELIVER
 from meterstone.ledger.queue import PRIORITIES, Job, Priority
 from meterstone.ledger.secrets import Secret
 
@@ -21,6 +23,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Entry",
+    "InboundEvent",
     "Job",
     "Lease",
     "Ledger",

@@ -14,6 +14,7 @@ import secrets as random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from meterstone.ledger.audit import AuditLog
 from meterstone.ledger.checkpoints import Checkpoints
 from meterstone.ledger.connections import Connection, Connections
 from meterstone.ledger.cursors import Cursors
+from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
 from meterstone.ledger.outbox import Outbox
@@ -54,6 +56,7 @@ class Change:
     queue: QueueIn = field(init=False)
     leases: LeasesIn = field(init=False)
     outbox: Outbox = field(init=False)
+    inbound: Inbound = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -64,8 +67,14 @@ class Change:
             ("queue", queue),
             ("leases", LeasesIn(self._tx)),
             ("outbox", Outbox(self._tx, queue)),
+            ("inbound", Inbound(self._tx)),
         ):
             object.__setattr__(self, name, part)
+
+    @property
+    def now(self) -> datetime:
+        """When this transaction began, by the clock of the ledger."""
+        return self._tx.now
 
     def audit(self, action: str, subject: str, **detail: Any) -> None:
         """Note something that the parts do not note themselves, such as ``oauth.start``.

@@ -6,90 +6,33 @@ that wants it. So nothing is announced that did not happen, and nothing that hap
 
 from __future__ import annotations
 
+import hashlib
 import secrets as random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
 from meterstone.errors import ConflictError, InputError
+from meterstone.ledger.announced import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Endpoint,
+    EndpointStatus,
+    Message,
+)
 from meterstone.ledger.queue import Priority, QueueIn
 from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import attempts, deliveries, endpoints, messages
 
-EndpointStatus = Literal["enabled", "disabled", "removed"]
-DeliveryStatus = Literal["pending", "delivered", "failed"]
 DELIVER = "deliver"
-"""Kind of the jobs of deliveries; payload ``{message, endpoint}``, group ``endpoint:<id>``."""
+"""Kind of the jobs of deliveries; payload ``{message, endpoint, before}``, group ``endpoint:<id>``;
+``before`` is the number of attempts on record when it was queued (a replay has some)."""
 
 MOST_AT_ONCE = 4
-_MOST_ATTEMPTS = 100  # the schedule of who delivers ends it before
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where messages go. Its signing secrets are secrets of owner ``endpoint:<id>``."""
-
-    id: str
-    url: str
-    description: str
-    event_types: tuple[str, ...]
-    ordered: bool
-    status: EndpointStatus
-    reason: str
-    created_at: datetime
-    changed_at: datetime
-    version: int
-
-    @property
-    def owner(self) -> str:
-        """Owner of its secrets, and its group in the queue."""
-        return f"endpoint:{self.id}"
-
-    def wants(self, event_type: str) -> bool:
-        """Whether messages of this type go here; without types: all do."""
-        return not self.event_types or event_type in self.event_types
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is announced: the bytes that are sent, the same in every attempt. ``number`` is their
-    order, ``id`` the ``webhook-id``."""
-
-    number: int
-    id: str
-    type: str
-    body: bytes
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message to one endpoint, after all attempts so far."""
-
-    message: str
-    endpoint: str
-    status: DeliveryStatus
-    attempts: int
-    created_at: datetime
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try; ``status_code`` None: there was no answer."""
-
-    id: int
-    message: str
-    endpoint: str
-    number: int
-    at: datetime
-    took_ms: float
-    status_code: int | None
-    outcome: str
-    error: str
+_MOST_ATTEMPTS = 100_000  # the schedule of who delivers ends it; a worker that died is no attempt
 
 
 class Outbox:
@@ -125,6 +68,8 @@ class Outbox:
             created_at=self._tx.now,
             changed_at=self._tx.now,
             version=1,
+            failures=0,
+            failing_since=None,
         )
         self._tx.audit("endpoint.add", made.id, event_types=list(event_types), ordered=ordered)
         self._tx.run(
@@ -133,7 +78,7 @@ class Outbox:
                 | {"event_types": list(event_types)}
             )
         )
-        self._queue.limit(made.owner, 1 if ordered else MOST_AT_ONCE, ordered=ordered)
+        self._queue.limit(made.owner, most_at_once(made), ordered=ordered)
         return made
 
     def endpoint(self, endpoint: str) -> Endpoint:
@@ -172,26 +117,53 @@ class Outbox:
             )
         return _endpoint(row)
 
-    def publish(self, event_type: str, body: bytes, priority: Priority = "live") -> Message:
+    def set_health(self, endpoint: Endpoint, failures: int, hold_until: datetime | None) -> None:
+        """Note how an endpoint does.
+
+        Args:
+            failures: in a row; 0: it took the last delivery.
+            hold_until: nothing is sent there before; a failing endpoint then gets one delivery at
+                a time, until it takes one.
+        """
+        since = (endpoint.failing_since or self._tx.now) if failures else None
+        self._tx.run(
+            sa.update(endpoints)
+            .where(endpoints.c.id == endpoint.id)
+            .values(failures=failures, failing_since=since)
+        )
+        most = 1 if hold_until else most_at_once(endpoint)
+        self._queue.limit(endpoint.owner, most, ordered=endpoint.ordered)
+        self._queue.hold(endpoint.owner, hold_until)
+
+    def publish(
+        self, event_type: str, body: bytes, priority: Priority = "live", *, key: str | None = None
+    ) -> Message:
         """Announce something: the message, and a delivery with its job for each enabled endpoint
-        that wants it."""
-        fields: dict[str, Any] = {
-            "id": f"msg_{random.token_hex(12)}",
-            "type": event_type,
-            "body": body,
-            "created_at": self._tx.now,
-        }
-        row = self._tx.run(sa.insert(messages).values(fields).returning(messages)).one()
-        message = Message(**row._mapping)
-        for endpoint in self.endpoints("enabled"):
+        that wants it.
+
+        Args:
+            key: of the cause: what was announced by the same key is announced once.
+        """
+        # Who writes to an endpoint that keeps order stands in line: numbers grow as they commit.
+        ordered = endpoints.c.status == "enabled", endpoints.c.ordered
+        self._tx.run(sa.select(endpoints.c.id).where(*ordered).with_for_update())
+        message, is_new = self._put(event_type, body, key)
+        for endpoint in self.endpoints("enabled") if is_new else ():
             if endpoint.wants(event_type):
                 self.send(message.id, endpoint, priority)
+        return message
+
+    def publish_to(self, endpoint: Endpoint, event_type: str, body: bytes) -> Message:
+        """Announce something to one endpoint alone, whatever it wants: a test."""
+        message, _ = self._put(event_type, body, None)
+        self.send(message.id, endpoint, "interactive")
         return message
 
     def send(self, message: str, endpoint: Endpoint, priority: Priority = "live") -> Delivery:
         """Deliver a message to an endpoint, also one that was delivered before (a replay)."""
         fields = {
             "status": "pending", "attempts": 0, "created_at": self._tx.now, "finished_at": None,
+            "told": "",
         }  # fmt: skip
         row = self._tx.run(
             self._tx.insert(deliveries)
@@ -204,7 +176,7 @@ class Outbox:
         ).one()
         self._queue.put(
             DELIVER,
-            {"message": message, "endpoint": endpoint.id},
+            {"message": message, "endpoint": endpoint.id, "before": row.attempts},
             dedupe=f"{DELIVER}:{message}:{endpoint.id}",
             priority=priority,
             group=endpoint.owner,
@@ -239,6 +211,7 @@ class Outbox:
         status_code: int | None,
         outcome: str,
         error: str = "",
+        sha256: str = "",
         status: DeliveryStatus = "pending",
     ) -> Delivery:
         """Put an attempt on record, and what became of the delivery by it.
@@ -266,6 +239,7 @@ class Outbox:
                 status_code=status_code,
                 outcome=outcome,
                 error=error,
+                sha256=sha256,
             )
         )
         return Delivery(**row._mapping)
@@ -289,12 +263,90 @@ class Outbox:
                 query = query.where(column == wanted)
         return [Delivery(**row._mapping) for row in self._tx.run(query)]
 
+    def delivery(self, message: str, endpoint: str) -> Delivery:
+        """The delivery of a message to an endpoint.
+
+        Raises:
+            InputError: there is none.
+        """
+        row = self._tx.run(
+            sa.select(deliveries).where(
+                deliveries.c.message == message, deliveries.c.endpoint == endpoint
+            )
+        ).first()
+        if row is None:
+            raise InputError("there is no such delivery", place=message, mend="send it first")
+        return Delivery(**row._mapping)
+
+    def counts(self, endpoint: str) -> dict[str, int]:
+        """How many deliveries of an endpoint there are of each status."""
+        number = sa.func.count().label("number")
+        query = sa.select(deliveries.c.status, number).where(deliveries.c.endpoint == endpoint)
+        rows = self._tx.run(query.group_by(deliveries.c.status)).mappings()
+        return {row["status"]: row["number"] for row in rows}
+
+    def abandon(self, message: str, endpoint: str) -> None:
+        """A delivery whose endpoint takes nothing any more."""
+        self._tx.run(
+            sa.update(deliveries)
+            .where(deliveries.c.message == message, deliveries.c.endpoint == endpoint)
+            .values(status="receiver_disabled", finished_at=self._tx.now)
+        )
+
+    def untold(self, most: int) -> list[Delivery]:
+        """Deliveries whose status the facts do not tell yet, oldest first; one that waits is told
+        once it has failed."""
+        query = (
+            sa.select(deliveries)
+            .where(
+                deliveries.c.told != deliveries.c.status,
+                sa.or_(deliveries.c.status != "pending", deliveries.c.attempts > 0),
+            )
+            .order_by(deliveries.c.created_at)
+            .limit(most)
+        )
+        return [Delivery(**row._mapping) for row in self._tx.run(query)]
+
+    def tell(self, told: Sequence[Delivery]) -> None:
+        """Note that the facts tell these deliveries, as they were read."""
+        for each in told:
+            self._tx.run(
+                sa.update(deliveries)
+                .where(deliveries.c.message == each.message, deliveries.c.endpoint == each.endpoint)
+                .values(told=each.status)
+            )
+
     def attempts(self, message: str, endpoint: str) -> list[Attempt]:
         """The attempts of a delivery, in their order."""
         query = sa.select(attempts).where(
             attempts.c.message == message, attempts.c.endpoint == endpoint
         )
         return [Attempt(**row._mapping) for row in self._tx.run(query.order_by(attempts.c.id))]
+
+    def _put(self, event_type: str, body: bytes, key: str | None) -> tuple[Message, bool]:
+        """The message, and whether it is a new one."""
+        fields: dict[str, Any] = {
+            "id": _message_id(key),
+            "type": event_type,
+            "body": body,
+            "created_at": self._tx.now,
+        }
+        new = self._tx.insert(messages).values(fields).on_conflict_do_nothing(index_elements=["id"])
+        row = self._tx.run(new.returning(messages)).first()
+        return (
+            (self.message(fields["id"]), False) if row is None else (Message(**row._mapping), True)
+        )
+
+
+def _message_id(key: str | None) -> str:
+    if key is None:
+        return f"msg_{random.token_hex(12)}"
+    return f"msg_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+
+
+def most_at_once(endpoint: Endpoint) -> int:
+    """How many deliveries an endpoint gets at the same time."""
+    return 1 if endpoint.ordered else MOST_AT_ONCE
 
 
 def _endpoint(row: sa.Row[Any]) -> Endpoint:

@@ -238,6 +238,13 @@ class QueueIn:
             .on_conflict_do_update(index_elements=["name"], set_=values)
         )
 
+    def hold(self, group: str, until: datetime | None) -> None:
+        """Claim nothing that waits in a group before a moment; None: go on at once. The group has
+        a limit already (`limit`)."""
+        self._tx.run(
+            sa.update(job_groups).where(job_groups.c.name == group).values(held_until=until)
+        )
+
     def get(self, job_id: int) -> Job:
         """A job by its id.
 
@@ -279,6 +286,7 @@ class QueueIn:
         self, kinds: Collection[str] | None, full: Collection[str], *, lowest_first: bool
     ) -> Job | None:
         now = self._tx.now
+        held = sa.select(job_groups.c.name).where(job_groups.c.held_until > now)
         busy, earlier = jobs.alias("busy"), jobs.alias("earlier")
         taken = (
             sa.select(sa.func.count())
@@ -290,7 +298,10 @@ class QueueIn:
         due = sa.and_(
             waiting,
             jobs.c.due_at <= now,
-            sa.or_(jobs.c.group_name.is_(None), jobs.c.group_name.not_in(blocked)),
+            sa.or_(
+                jobs.c.group_name.is_(None),
+                sa.and_(jobs.c.group_name.not_in(blocked), jobs.c.group_name.not_in(held)),
+            ),
             sa.or_(
                 jobs.c.group_name.is_(None),
                 jobs.c.group_name.not_in(in_order),

@@ -164,6 +164,7 @@ job_groups = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("most", sa.Integer, nullable=False),
     sa.Column("ordered", sa.Boolean, nullable=False),
+    sa.Column("held_until", Moment),  # nothing of the group is claimed before
 )
 
 leases = sa.Table(
@@ -204,6 +205,8 @@ endpoints = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("changed_at", Moment, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row
+    sa.Column("failing_since", Moment),
 )
 
 messages = sa.Table(
@@ -227,6 +230,11 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
+    sa.Column("told", sa.Text, nullable=False, server_default=""),  # the status that facts tell
+)
+_untold = deliveries.c.told != deliveries.c.status
+sa.Index(
+    "ix_deliveries_untold", deliveries.c.created_at, sqlite_where=_untold, postgresql_where=_untold
 )
 sa.Index("ix_deliveries_endpoint", deliveries.c.endpoint, deliveries.c.status)
 
@@ -242,7 +250,26 @@ attempts = sa.Table(
     sa.Column("status_code", sa.Integer),  # null: no answer
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False, server_default=""),  # of what was answered
     sa.ForeignKeyConstraint(("message", "endpoint"), ("deliveries.message", "deliveries.endpoint")),
     sqlite_autoincrement=True,
 )
 sa.Index("ix_attempts_delivery", attempts.c.message, attempts.c.endpoint)
+
+inbound_events = sa.Table(
+    "inbound_events",
+    metadata,
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True),  # the vendor's id: what tells doubles
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),  # the vendor's id of what it is about
+    sa.Column("changed_at", Moment),
+    sa.Column("arrived_at", Moment, nullable=False),
+)
+sa.Index(
+    "ix_inbound_events_record",
+    inbound_events.c.connection,
+    inbound_events.c.stream,
+    inbound_events.c.record,
+)
+sa.Index("ix_inbound_events_arrived_at", inbound_events.c.arrived_at)
