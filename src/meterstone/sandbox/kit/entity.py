@@ -118,6 +118,12 @@ class Entity:
                 return None
             return self._records([slot])[0]
 
+    def is_deleted(self, id_: str) -> bool:
+        """Whether a record was deleted; False where there never was one."""
+        with self._lock:
+            slot = self._slot.get(id_)
+            return slot is not None and bool(self._gone.values[slot])
+
     def select(
         self,
         by: str = CHANGED,

@@ -92,6 +92,14 @@ class Limits:
                 Standing(limit, self._left(n, limit, caller)) for n, limit in enumerate(self.limits)
             ]
 
+    def standings(self, caller: str) -> list[Standing]:
+        """Where a caller stands, without counting anything."""
+        with self._lock:
+            return [
+                Standing(limit, self._left(n, limit, caller))
+                for n, limit in enumerate(self.limits)
+            ]
+
     def done(self, caller: str) -> None:
         """A request that was allowed has been answered."""
         with self._lock:

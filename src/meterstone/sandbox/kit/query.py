@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
@@ -126,17 +126,29 @@ class Reader:
 
     Args:
         text: the query.
-        fields: whether a name is a field; an unknown one is refused by ``unknown``.
+        known: whether a name is a field; another one is refused by ``unknown``.
+        check: refuses a value that a field (name, value, position) cannot be compared with.
+
+    Attributes:
+        named: the fields that were read so far.
     """
 
     def __init__(
         self, text: str, *, unknown: Callable[[str, int], QueryProblem] | None = None,
         known: Callable[[str], bool] = lambda _name: True,
+        check: Callable[[str, Any, int], None] = lambda _name, _value, _at: None,
     ) -> None:  # fmt: skip
+        self._check = check
+        self.named: set[str] = set()
         self._tokens = tokens(text)
         self._at = 0
         self._known = known
         self._unknown = unknown or (lambda name, at: QueryProblem(f"no field {name!r}", at))
+
+    @property
+    def all(self) -> Sequence[Token]:
+        """Every word."""
+        return self._tokens
 
     @property
     def next(self) -> Token:
@@ -191,6 +203,7 @@ class Reader:
         name = self.word("a field")
         if not self._known(name):
             raise self._unknown(name, at)
+        self.named.add(name)
         return name
 
     def condition(self) -> Condition:
@@ -231,31 +244,34 @@ class Reader:
         negated = self.take("NOT") is not None
         sign = self.need("IN", "LIKE") if negated else self.need("IN", "LIKE", *_SIGNS)
         if sign == "IN":
-            return _either(negated, _one_of(name, self._list()))
-        value = self._literal()
+            return _either(negated, _one_of(name, self._list(name)))
+        value = self._literal(name)
         if sign == "LIKE":
             return _either(negated, _like(name, str(value)))
         return Condition(
             lambda record: compare(value_at(record, name), sign, value), [(name, sign, value)], True
         )
 
-    def _list(self) -> Collection[Any]:
+    def _list(self, name: str) -> Collection[Any]:
         self.need("(")
-        values = [self._literal()]
+        values = [self._literal(name)]
         while self.take(","):
-            values.append(self._literal())
+            values.append(self._literal(name))
         self.need(")")
         return values
 
-    def _literal(self) -> Any:
+    def _literal(self, name: str) -> Any:
         token = self.next
+        value = token.value
         if token.kind in ("text", "number", "moment"):
             self._at += 1
-            return token.value
-        word = self.take("TRUE", "FALSE", "NULL")
-        if word is None:
-            raise self.problem("expected a value")
-        return {"TRUE": True, "FALSE": False, "NULL": None}[word]
+        else:
+            word = self.take("TRUE", "FALSE", "NULL")
+            if word is None:
+                raise self.problem("expected a value")
+            value = {"TRUE": True, "FALSE": False, "NULL": None}[word]
+        self._check(name, value, token.position)
+        return value
 
 
 def value_at(record: Record, path: str) -> Any:
