@@ -2,9 +2,10 @@
 
     ./run proof mutations --folder /tmp/networks
 
-Breaks every metric of the framework in every way below, measures it on the simulated networks, and
-compares with the truth files as the tests do. A mutant is caught when anything differs: value,
-sample size, verdict at a place, or interval. A mutant that changes nothing on any network survives.
+Breaks every metric of the framework in every way below, measures it on the simulated networks and
+on the worked examples (tests/worked), and compares with what is true as the tests do. A mutant is
+caught when anything differs: value, sample size, verdict at a place, or interval. A mutant that
+changes nothing anywhere survives.
 
 - *drop a filter*: of a term (``where``, ``filter``) that is more than shown, else one condition of
   the relation it reads;
@@ -21,10 +22,12 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
@@ -32,12 +35,15 @@ import numpy as np
 import sqlglot
 from sqlglot import exp
 
+from meterstone.app import Home
 from meterstone.catalogue import Catalogue, Metric, Relation, Term
 from meterstone.catalogue.formula import Formula
 from meterstone.errors import MeterstoneError
+from meterstone.measure.results import MetricResult
 from meterstone.measure.service import Measuring, Subject
 from sandbox.conftest import Network, network_in
 from sandbox.truth import compare
+from worked import Example, differences, examples, home_of
 
 _FILTER = re.compile(r"\s*filter\s*\(\s*where\s", re.IGNORECASE)
 _OPPOSITE = {">=": "<", ">": "<=", "<": ">=", "<=": ">", "==": "!=", "at_least": "at_least"}
@@ -158,6 +164,9 @@ def _swapped(catalogue: Catalogue, metric: Metric) -> Iterator[Mutant]:
         yield Mutant(
             metric.id, "swap", "terms reversed", _with(catalogue, replace(metric, terms=terms))
         )
+    elif metric.value and metric.lower and "within" in raw.target.cmp:
+        turned = replace(metric, lower=metric.upper, upper=metric.lower)
+        yield Mutant(metric.id, "swap", "bounds exchanged", _with(catalogue, turned))
     elif metric.value:
         turned = replace(metric, value=_turned(metric.value, metric))
         yield Mutant(metric.id, "swap", "value turned round", _with(catalogue, turned))
@@ -199,18 +208,54 @@ def _contrary(rule: Mapping[str, Any]) -> dict[str, Any]:
     return changed | {"cmp": "<", "value": 1}
 
 
-def caught(mutant: Mutant, networks: list[Network]) -> str:
-    """On which network the mutant differs from the truth; empty where on none."""
+Differs = Callable[[Mutant, list[MetricResult]], bool]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A home in which a mutant is measured, and how its results are held against what is true."""
+
+    name: str
+    home: Home
+    at: datetime
+    knows: Callable[[str], bool]
+    differs: Differs
+
+
+def grounds(networks: list[Network], folder: Path) -> Iterator[Ground]:
+    """The worked examples, which are small, and then the networks."""
+    for number, example in enumerate(examples().values()):
+        yield Ground(
+            example.name, home_of(example, folder / str(number)), example.at,
+            example.expect.__contains__, partial(_by_example, example),
+        )  # fmt: skip
     for found in networks:
-        home = found.home
-        subject = Subject(home.warehouse, home.subject.vocabulary, mutant.catalogue)
-        at = found.at + timedelta(days=mutant.days)
+        yield Ground(
+            found.story, found.home, found.at, lambda _metric: True, partial(_by_network, found)
+        )
+
+
+def _by_example(example: Example, mutant: Mutant, results: list[MetricResult]) -> bool:
+    return any(differences(example, mutant.metric, results))
+
+
+def _by_network(found: Network, mutant: Mutant, results: list[MetricResult]) -> bool:
+    return bool(compare(found, results, [mutant.metric], mutant.catalogue))
+
+
+def caught(mutant: Mutant, where: list[Ground]) -> str:
+    """Where the mutant differs from what is true; empty where nowhere."""
+    for ground in where:
+        if not ground.knows(mutant.metric):
+            continue
+        subject = Subject(ground.home.warehouse, ground.home.subject.vocabulary, mutant.catalogue)
+        at = ground.at + timedelta(days=mutant.days)
         try:
             results = Measuring(subject, at, None).of([mutant.metric])
         except (MeterstoneError, ValueError, KeyError) as error:
-            return f"{found.story} ({type(error).__name__})"
-        if compare(found, results, [mutant.metric], mutant.catalogue):
-            return found.story
+            return f"{ground.name} ({type(error).__name__})"
+        if ground.differs(mutant, results):
+            return ground.name
     return ""
 
 
@@ -224,12 +269,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="where the table is written")
     given = parser.parse_args()
     networks = [network_in(given.folder, story) for story in given.stories]
-    catalogue = networks[0].home.catalogue
+    where_to_look = list(grounds(networks, Path(mkdtemp(dir=given.folder))))
+    catalogue = where_to_look[0].home.catalogue
     chosen = given.metrics or list(catalogue.metrics)
     began, rows = time.monotonic(), []
     for id_ in chosen:
         for mutant in mutants(catalogue, catalogue.metrics[id_]):
-            where = caught(mutant, networks)
+            where = caught(mutant, where_to_look)
             rows.append((mutant, where))
             if not where:
                 print(f"survived: {id_} · {mutant.way} · {mutant.what}", flush=True)
@@ -242,8 +288,8 @@ def main() -> int:
     print(text)
     if given.out:
         given.out.write_text(report(text, rows), encoding="utf-8")
-    for found in networks:
-        found.home.close()
+    for ground in where_to_look:
+        ground.home.close()
     return int(share < given.least)
 
 
