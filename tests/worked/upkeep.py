@@ -38,7 +38,7 @@ def cost(number: int, day: str, category: str, usd: float, **given: Any) -> Row:
 
 
 def costs() -> Iterator[Row]:
-    """Maintenance in two months, of which one line has no hours; support in the third, with many."""
+    """Maintenance in two months, of which one line has no hours; support in the third."""
     yield cost(1, "2026-01-31", "maintenance", 10, hours=3)
     yield cost(2, "2026-02-28", "maintenance", 10, hours=3)
     yield cost(3, "2026-02-28", "maintenance", 10)
@@ -88,7 +88,8 @@ def reports() -> Iterator[Row]:
         minutes, rest = divmod(seconds, 60)
         yield {
             "fact": "report_run", "run_id": f"r{number}", "report_key": "sales",
-            "requested_at": f"{day}T10:00:00Z", "available_at": f"{day}T10:{minutes:02d}:{rest:02d}Z",
+            "requested_at": f"{day}T10:00:00Z",
+            "available_at": f"{day}T10:{minutes:02d}:{rest:02d}Z",
             "kind": "on_demand", "automated": True,
         }  # fmt: skip
 

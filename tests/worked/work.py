@@ -1,5 +1,5 @@
-"""Manual work before and now: the same processes by one party alone, beside a process of both parties
-and baselines that would change every result if they were taken for others."""
+"""Manual work before and now: the same processes by one party alone, beside a process of both
+parties and baselines that would change every result if they were taken for others."""
 
 from __future__ import annotations
 
