@@ -59,6 +59,11 @@ class Secrets:
             value=self._sealer.open(key, row.sealed, owner, name, row.version),
         )
 
+    def at_rest(self, owner: str, name: str) -> bytes | None:
+        """The stored bytes as they lie: nonce, ciphertext and tag, for the check that they are."""
+        row = self._row(owner, name)
+        return None if row is None else row.sealed
+
     def names(self, owner: str) -> list[str]:
         """Which secrets an owner has."""
         query = sa.select(secrets.c.name).where(

@@ -6,8 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from meterstone.connect.auth.answers import TokenRefused, read_token
@@ -18,10 +19,18 @@ from meterstone.connect.auth.base import (
     CredentialUnavailable,
     SignInRefused,
 )
+from meterstone.connect.auth.controls import Check, Subject, checks
 from meterstone.connect.auth.credentials import Credentials, Token
 from meterstone.connect.auth.flow import Callback, Flow, SignedIn, Started
-from meterstone.connect.auth.http import Send, sender, token_client
-from meterstone.connect.auth.ledger_store import ACTOR, TOKEN, LedgerPending, LedgerTokens
+from meterstone.connect.auth.http import Send, sender, tls_version, token_client
+from meterstone.connect.auth.ledger_store import (
+    ACTOR,
+    RENEWAL,
+    SIGN_IN,
+    TOKEN,
+    LedgerPending,
+    LedgerTokens,
+)
 from meterstone.connect.auth.registration import (
     Registration,
     checked_credentials,
@@ -30,43 +39,15 @@ from meterstone.connect.auth.registration import (
 )
 from meterstone.connect.auth.token_requests import TokenRequests
 from meterstone.connect.auth.tokens import LEASE_S, TokenManager
+from meterstone.connect.auth.wishes import Wish, again, connection_for
 from meterstone.connect.egress import Egress
+from meterstone.connect.fill import fill_url
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
-from meterstone.ledger.connections import Connection
-from meterstone.ledger.ledger import Change, Ledger
+from meterstone.ledger import Change, Connection, Ledger
 
 CREDENTIALS = "credentials"
-SIGN_IN = "sign-in"
 _STATIC = ("api_key", "basic", "none")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What shall become of a sign-in.
-
-    Attributes:
-        connection: id of the connection to sign in again; empty: a new one.
-        account: as the person calls it, where the vendor does not say.
-        settings: of the connection.
-    """
-
-    connection: str = ""
-    name: str = ""
-    account: str = ""
-    franchise_id: str = ""
-    environment: str = "production"
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def texts(self) -> dict[str, str]:
-        """As texts, to wait for the callback."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return {**found, "settings": json.dumps(dict(self.settings))}
-
-    @classmethod
-    def of(cls, texts: Mapping[str, str]) -> Wish:
-        """From texts."""
-        return cls(**{**texts, "settings": json.loads(texts["settings"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +83,7 @@ class Access:
         self._connectors = connectors
         self._now = now
         self._send = send or sender(token_client(egress))
+        self._tls = partial(tls_version, egress)
         self._flow = Flow(LedgerPending(ledger), self._send, now)
         self._authorizers: dict[str, Authorizer] = {}
         self._lock = threading.Lock()
@@ -141,7 +123,7 @@ class Access:
             )
         with self._ledger.read() as seen:
             if wish.connection:
-                wish = _again(seen.connections.get(wish.connection), connector)
+                wish = again(seen.connections.get(wish.connection), connector)
             registration = Registration.load(seen, connector, wish.environment)
         checked_credentials(of.auth, registration.credentials, of.name)
         requests = self._requests(of, registration, checked_settings(of, wish.settings))
@@ -190,14 +172,14 @@ class Access:
         given = checked_credentials(of.auth, credentials, of.name)
         with self._ledger.read() as seen:
             if wish.connection:
-                wish = _again(seen.connections.get(wish.connection), connector)
+                wish = again(seen.connections.get(wish.connection), connector)
             registration = Registration.load(seen, connector, wish.environment)
         values = values_of(of, registration, checked_settings(of, wish.settings))
         requests = TokenRequests(of.auth, values, given)
         token = None if of.auth.kind in _STATIC else self._first_token(of, requests)
         told = token.values.get("account", "") if token else ""
         with self._ledger.change(actor) as change:
-            connection = _stored(change, of, wish, told)
+            connection = connection_for(change, of, wish, told)
             change.secrets.put(connection.id, CREDENTIALS, given.sealed_form())
             if token:
                 change.secrets.put(
@@ -246,6 +228,37 @@ class Access:
         self._forget(connection)
         return Disconnected(gone, revoked, said)
 
+    def check(self, connection: str) -> list[Check]:
+        """The controls of RFC 9700 of one connection, looked at now."""
+        with self._ledger.read() as seen:
+            found = seen.connections.get(connection)
+            of = self._connectors[found.connector]
+            registration = Registration.load(seen, found.connector, found.environment)
+            given = seen.secrets.get(connection, CREDENTIALS)
+            token = seen.secrets.get(connection, TOKEN)
+            sign_in = seen.secrets.get(connection, SIGN_IN)
+            names = [
+                name for name in (TOKEN, CREDENTIALS) if name in seen.secrets.names(connection)
+            ]
+            at_rest = {name: seen.secrets.at_rest(connection, name) or b"" for name in names}
+        noted = json.loads(sign_in.value) if sign_in else {}
+        values = values_of(of, registration, found.settings)
+        held = Token.opened(token.value) if token else None
+        told = {**values, **held.values} if held else values
+        return checks(
+            Subject(
+                connector=of,
+                at_rest=at_rest,
+                credentials=Credentials.opened(given.value) if given else registration.credentials,
+                sign_in=noted,
+                token=held,
+                renewed=noted.get("rotated"),
+                tls=self._tls,
+                endpoint=fill_url(of.auth.token_url or of.base_url, told) if told else "",
+                now=self._now(),
+            )
+        )
+
     def _given_back(self, connection: Connection) -> tuple[bool, str]:
         of = self._connectors[connection.connector]
         with self._ledger.read() as seen:
@@ -291,11 +304,11 @@ class Access:
     def _connected(self, of: Connector, wish: Wish, signed_in: SignedIn) -> Connection:
         token = signed_in.token
         with self._ledger.change(ACTOR) as change:
-            connection = _stored(change, of, wish, token.values.get("account", ""))
+            connection = connection_for(change, of, wish, token.values.get("account", ""))
             change.secrets.put(
                 connection.id, TOKEN, token.sealed_form(), expires_at=token.expires_at
             )
-            change.secrets.delete(connection.id, "renewal")
+            change.secrets.delete(connection.id, RENEWAL)
             _note_sign_in(change, connection.id, signed_in.evidence, self._now())
             change.audit("oauth.connect", connection.id, connector=of.connector)
             found = change.connections.set_status(connection.id, "active")
@@ -336,45 +349,6 @@ class Access:
     def _note_refusal(self, connector: str, cause: str) -> None:
         with self._ledger.change(ACTOR) as change:
             change.audit("oauth.refuse", connector, cause=cause)
-
-
-def _again(connection: Connection, connector: str) -> Wish:
-    """The wish to sign a connection in again."""
-    if connection.connector != connector:
-        raise InputError(
-            f"{connection.id} is no connection of {connector}",
-            place="connection",
-            mend=f"use {connection.connector}",
-        )
-    return Wish(
-        connection=connection.id,
-        account=connection.account,
-        environment=connection.environment,
-        settings=connection.settings,
-    )
-
-
-def _stored(change: Change, of: Connector, wish: Wish, account: str) -> Connection:
-    """The connection of a sign-in: the one to mend, the one of this account, or a new one."""
-    if wish.connection:
-        found = change.connections.get(wish.connection)
-        if account and found.account != account:
-            raise SignInRefused(
-                f"this is another account of {of.name} than the one that was connected",
-                place=found.id,
-                mend="sign in with the account of this connection, or connect the other one anew",
-            )
-        return found
-    account = account or wish.account or wish.name or of.connector
-    same = change.connections.find(of.connector, account, wish.environment)
-    return same or change.connections.add(
-        connector=of.connector,
-        account=account,
-        name=wish.name,
-        franchise_id=wish.franchise_id or None,
-        environment=wish.environment,
-        settings=dict(wish.settings),
-    )
 
 
 def _note_sign_in(

@@ -29,6 +29,20 @@ def sender(client: httpx2.Client, *, deadline_s: float = DEADLINE_S) -> Send:
     return lambda request: _send(client, request, deadline_s)
 
 
+def tls_version(egress: Egress, url: str) -> str:
+    """The version of TLS that a host speaks with us, such as ``TLSv1.3``; empty where none.
+
+    Raises:
+        CredentialUnavailable: it does not answer.
+    """
+    try:
+        with token_client(egress) as client, client.stream("HEAD", url) as response:
+            wire = response.extensions["network_stream"].get_extra_info("ssl_object")
+    except httpx2.HTTPError as error:
+        raise _no_answer(httpx2.URL(url), error) from None
+    return str(wire.version()) if wire else ""
+
+
 def _send(client: httpx2.Client, request: httpx2.Request, deadline_s: float) -> httpx2.Response:
     ends = time.monotonic() + deadline_s
     try:
@@ -38,18 +52,22 @@ def _send(client: httpx2.Client, request: httpx2.Request, deadline_s: float) -> 
         finally:
             response.close()
     except httpx2.HTTPError as error:
-        # its text may hold the URL; the kind of error and the host say enough
-        raise CredentialUnavailable(
-            f"{request.url.host} did not answer ({type(error).__name__})",
-            mend="it is tried again by itself",
-            sent=not isinstance(error, _NEVER_SENT),
-        ) from None
+        raise _no_answer(request.url, error) from None
     headers = {
         name: value
         for name, value in response.headers.items()
         if name not in ("content-encoding", "content-length", "transfer-encoding")
     }
     return httpx2.Response(response.status_code, headers=headers, content=body, request=request)
+
+
+def _no_answer(url: httpx2.URL, error: httpx2.HTTPError) -> CredentialUnavailable:
+    """Its own text may hold the URL; the kind of error and the host say enough."""
+    return CredentialUnavailable(
+        f"{url.host} did not answer ({type(error).__name__})",
+        mend="it is tried again by itself",
+        sent=not isinstance(error, _NEVER_SENT),
+    )
 
 
 def _read(response: httpx2.Response, ends: float) -> bytes:

@@ -14,14 +14,14 @@ from meterstone.connect.auth.credentials import Token
 from meterstone.connect.auth.flow import Pending
 from meterstone.connect.auth.tokens import Held, StaleVersion
 from meterstone.errors import ConflictError
-from meterstone.ledger.leases import Lease
-from meterstone.ledger.ledger import Ledger
+from meterstone.ledger import Change, Lease, Ledger
 
 TOKEN = "token"  # noqa: S105  # the name of a secret, not one
 RENEWAL = "renewal"
+SIGN_IN = "sign-in"
+"""How the sign-in went and what the last renewal brought: for the checks, not for requests."""
 ACTOR = "oauth"
 _FLOW = "flow:"
-_SIGN_IN = "sign-in"
 
 
 class LedgerTokens:
@@ -53,6 +53,7 @@ class LedgerTokens:
     def write(self, token: Token, expected: int) -> int:
         """Store the next token and forget that it was asked for, in one transaction."""
         with self._ledger.change(ACTOR) as change:
+            before = change.secrets.get(self._connection, TOKEN)
             try:
                 version = change.secrets.put(
                     self._connection,
@@ -64,8 +65,19 @@ class LedgerTokens:
             except ConflictError:
                 raise StaleVersion from None
             change.secrets.delete(self._connection, RENEWAL)
+            if before is not None:
+                rotated = Token.opened(before.value).refresh != token.refresh
+                self._note_rotation(change, rotated)
             change.audit("oauth.renew", self._connection, version=version)
         return version
+
+    def _note_rotation(self, change: Change, rotated: bool) -> None:
+        """For the check ``refresh_rotation``; written when it differs from what is noted."""
+        secret = change.secrets.get(self._connection, SIGN_IN)
+        noted = json.loads(secret.value) if secret else {}
+        if noted.get("rotated") is not rotated:
+            value = json.dumps({**noted, "rotated": rotated}).encode()
+            change.secrets.put(self._connection, SIGN_IN, value)
 
     def lease(self, ttl_s: float) -> AbstractContextManager[None] | None:
         """The right to renew this connection's token."""
@@ -124,7 +136,7 @@ class LedgerPending:
         with self._ledger.change(ACTOR) as change:
             change.secrets.purge(_FLOW)
             change.secrets.put(
-                _FLOW + key, _SIGN_IN, pending.sealed_form(), expires_at=pending.expires_at
+                _FLOW + key, SIGN_IN, pending.sealed_form(), expires_at=pending.expires_at
             )
             change.audit("oauth.start", pending.connector)
 
@@ -132,12 +144,12 @@ class LedgerPending:
         """Give it once."""
         owner = _FLOW + key
         with self._ledger.change(ACTOR) as change:
-            secret = change.secrets.get(owner, _SIGN_IN)
+            secret = change.secrets.get(owner, SIGN_IN)
             if secret is None:
                 return None
             try:
                 # two callbacks at once: the second finds another version, on both engines
-                change.secrets.put(owner, _SIGN_IN, b"", expected_version=secret.version)
+                change.secrets.put(owner, SIGN_IN, b"", expected_version=secret.version)
             except ConflictError:
                 return None
             change.secrets.delete(owner)

@@ -11,7 +11,7 @@ from meterstone.connect.auth.spec import AuthSpec
 from meterstone.connect.fill import fill_url
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError, suggest
-from meterstone.ledger.ledger import Change
+from meterstone.ledger import Change
 
 _OWNER = "app:"
 

@@ -1,0 +1,79 @@
+"""What shall become of a sign-in: a new connection, or one that is mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from meterstone.connect.auth.base import SignInRefused
+from meterstone.connect.spec import Connector
+from meterstone.errors import InputError
+from meterstone.ledger import Change, Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What shall become of a sign-in.
+
+    Attributes:
+        connection: id of the connection to sign in again; empty: a new one.
+        account: as the person calls it, where the vendor does not say.
+        settings: of the connection.
+    """
+
+    connection: str = ""
+    name: str = ""
+    account: str = ""
+    franchise_id: str = ""
+    environment: str = "production"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def texts(self) -> dict[str, str]:
+        """As texts, to wait for the callback."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {**found, "settings": json.dumps(dict(self.settings))}
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str]) -> Wish:
+        """From texts."""
+        return cls(**{**texts, "settings": json.loads(texts["settings"])})
+
+
+def again(connection: Connection, connector: str) -> Wish:
+    """The wish to sign a connection in again."""
+    if connection.connector != connector:
+        raise InputError(
+            f"{connection.id} is no connection of {connector}",
+            place="connection",
+            mend=f"use {connection.connector}",
+        )
+    return Wish(
+        connection=connection.id,
+        account=connection.account,
+        environment=connection.environment,
+        settings=connection.settings,
+    )
+
+
+def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> Connection:
+    """The connection of a sign-in: the one to mend, the one of this account, or a new one."""
+    if wish.connection:
+        found = change.connections.get(wish.connection)
+        if account and found.account != account:
+            raise SignInRefused(
+                f"this is another account of {of.name} than the one that was connected",
+                place=found.id,
+                mend="sign in with the account of this connection, or connect the other one anew",
+            )
+        return found
+    account = account or wish.account or wish.name or of.connector
+    same = change.connections.find(of.connector, account, wish.environment)
+    return same or change.connections.add(
+        connector=of.connector,
+        account=account,
+        name=wish.name,
+        franchise_id=wish.franchise_id or None,
+        environment=wish.environment,
+        settings=dict(wish.settings),
+    )
