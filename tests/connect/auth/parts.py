@@ -130,13 +130,12 @@ def answered(status, body, **headers):
     return httpx2.Response(status, content=content, headers=headers)
 
 
-def token(lifetime_s=3600, **changes):
+def token(lifetime_s=3600, *, refresh="refresh-0", expires=True):
     return Token(
         access="access-0",
-        refresh="refresh-0",
+        refresh=refresh,
         issued_at=NOW,
-        expires_at=NOW + timedelta(seconds=lifetime_s),
-        **changes,
+        expires_at=NOW + timedelta(seconds=lifetime_s) if expires else None,
     )
 
 

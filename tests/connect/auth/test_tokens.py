@@ -13,7 +13,7 @@ from meterstone.connect.auth import CredentialBroken, CredentialUnavailable
 from meterstone.connect.auth.http import sender
 from meterstone.connect.auth.spec import AuthSpec
 
-from .parts import NOW, SECRETS, Clock, Memory, Vendor, answered, manager, token
+from .parts import SECRETS, Clock, Memory, Vendor, answered, manager, token
 
 
 @pytest.fixture
@@ -50,8 +50,7 @@ def test_of_a_short_life_a_fifth_is_kept_free(clock):
 
 def test_a_token_without_an_end_is_renewed_when_it_is_refused(clock):
     vendor = Vendor()
-    endless = token()
-    store = Memory(type(endless)(access="a", refresh="refresh-0", issued_at=NOW))
+    store = Memory(token(expires=None))
     tokens = manager(store, vendor, clock)
     clock.goes(10**8)
     assert tokens.valid().version == 1
@@ -193,7 +192,7 @@ def test_a_refused_renewal_breaks_the_connection_once(clock):
 
 
 def test_without_a_refresh_token_the_end_is_the_end(clock):
-    store = Memory(type(token())(access="a", issued_at=NOW, expires_at=NOW + timedelta(seconds=5)))
+    store = Memory(token(5, refresh=""))
     vendor = Vendor()
     clock.goes(10)
     with pytest.raises(CredentialBroken, match="has ended, and it cannot be renewed"):

@@ -21,6 +21,7 @@ from meterstone.connect.auth.base import (
 )
 from meterstone.connect.auth.controls import Check, Subject, checks
 from meterstone.connect.auth.credentials import Credentials, Token
+from meterstone.connect.auth.facts import Tell, check_rows, connection_row, nobody
 from meterstone.connect.auth.flow import Callback, Flow, SignedIn, Started
 from meterstone.connect.auth.http import Send, sender, tls_version, token_client
 from meterstone.connect.auth.ledger_store import (
@@ -47,6 +48,7 @@ from meterstone.errors import InputError
 from meterstone.ledger import Change, Connection, Ledger
 
 CREDENTIALS = "credentials"
+_LIVE = ("active", "broken", "paused")
 _STATIC = ("api_key", "basic", "none")
 
 
@@ -68,6 +70,7 @@ class Access:
         egress: the way out.
         now: the clock.
         send: sends token requests; over ``egress`` by default.
+        tell: lands facts of connections and of their checks.
     """
 
     def __init__(
@@ -78,10 +81,12 @@ class Access:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         send: Send | None = None,
+        tell: Tell = nobody,
     ) -> None:
         self._ledger = ledger
         self._connectors = connectors
         self._now = now
+        self._tell = tell
         self._send = send or sender(token_client(egress))
         self._tls = partial(tls_version, egress)
         self._flow = Flow(LedgerPending(ledger), self._send, now)
@@ -188,8 +193,7 @@ class Access:
             evidence = {"asked": " ".join(of.auth.scopes), "granted": token.scope if token else ""}
             _note_sign_in(change, connection.id, evidence, self._now())
             found = change.connections.set_status(connection.id, "active")
-        self._forget(found.id)
-        return found
+        return self._told(of, found)
 
     def authorizer(self, connection: str) -> Authorizer:
         """What puts this connection's credential on requests; the same object for all who ask.
@@ -226,6 +230,7 @@ class Access:
                 change.audit("oauth.revoke", connection, revoked=revoked, said=said)
                 gone = change.disconnect(connection, reason or "a person disconnected it")
         self._forget(connection)
+        self._tell([connection_row(gone, self._connectors[gone.connector].auth)])
         return Disconnected(gone, revoked, said)
 
     def check(self, connection: str) -> list[Check]:
@@ -258,6 +263,17 @@ class Access:
                 now=self._now(),
             )
         )
+
+    def tell_checks(self, *connections: Connection) -> list[Connection]:
+        """Look at the controls of these connections (of all that are live, when none is given)
+        and land what was found; a control counts for a day."""
+        if not connections:
+            with self._ledger.read() as seen:
+                connections = tuple(c for c in seen.connections.all() if c.status in _LIVE)
+        at = self._now()
+        for connection in connections:
+            self._tell(check_rows(connection, self.check(connection.id), at))
+        return list(connections)
 
     def _given_back(self, connection: Connection) -> tuple[bool, str]:
         of = self._connectors[connection.connector]
@@ -312,8 +328,14 @@ class Access:
             _note_sign_in(change, connection.id, signed_in.evidence, self._now())
             change.audit("oauth.connect", connection.id, connector=of.connector)
             found = change.connections.set_status(connection.id, "active")
-        self._forget(found.id)
-        return found
+        return self._told(of, found)
+
+    def _told(self, of: Connector, connection: Connection) -> Connection:
+        """Forget the former authorizer; tell of the connection and look at its controls."""
+        self._forget(connection.id)
+        self._tell([connection_row(connection, of.auth)])
+        self.tell_checks(connection)
+        return connection
 
     def _first_token(self, of: Connector, requests: TokenRequests) -> Token:
         now = self._now()

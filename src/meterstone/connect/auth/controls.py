@@ -8,10 +8,9 @@ gives no room for is ``not_applicable``, with the reason that its capability rec
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +18,6 @@ from meterstone.connect.auth.base import CredentialUnavailable
 from meterstone.connect.auth.credentials import Credentials, Token
 from meterstone.connect.auth.spec import AuthSpec
 from meterstone.connect.spec import Connector
-from meterstone.ledger import Connection
 
 Result = Literal["passed", "failed", "not_applicable"]
 _TLS = ("TLSv1.2", "TLSv1.3")
@@ -68,26 +66,6 @@ class Subject:
 def checks(subject: Subject) -> list[Check]:
     """All controls of a connection, in the order of the vocabulary."""
     return [Check(name, *look(subject)) for name, look in _CONTROLS.items()]
-
-
-def rows(connection: Connection, found: Iterable[Check], at: datetime) -> bytes:
-    """The checks as facts ``oauth_check``, one JSON object a line."""
-    moment = at.astimezone(UTC).isoformat()
-    lines = (
-        {
-            "fact": "oauth_check",
-            "check_id": f"{connection.id}:{check.control}:{moment}",
-            "at": moment,
-            "connection_id": connection.id,
-            "integration": connection.connector,
-            "franchise_id": connection.franchise_id,
-            "control": check.control,
-            "result": check.result,
-            "reason": check.reason or None,
-        }
-        for check in found
-    )
-    return "\n".join(map(json.dumps, lines)).encode()
 
 
 Found = tuple[Result, str]
