@@ -56,6 +56,7 @@ def control(vendor: Controlled) -> list[BaseRoute]:
         route("faults", "POST", _switch_on),
         route("faults", "DELETE", _switch_off),
         route("webhooks", "POST", _subscribe),
+        route("webhooks/{id}/confirm", "POST", _confirm),
         route("webhooks", "DELETE", _unsubscribe),
         route("rules", "POST", _rules),
     ]
@@ -126,6 +127,14 @@ async def _subscribe(vendor: Controlled, request: Request) -> Any:
         events=tuple(asked.get("events", ())),
     )
     return {"id": target.id, "url": target.url, "secret": target.secret}
+
+
+async def _confirm(vendor: Controlled, request: Request) -> Any:
+    """``{code}``: what a person pastes into the vendor's page after the verification came."""
+    asked, id_ = await _json(request), request.path_params["id"]
+    if vendor.sender is None or not vendor.sender.confirm(id_, str(asked.get("code", ""))):
+        raise InputError("the code is another one", mend="take that of the verification message")
+    return {"enabled": True}
 
 
 async def _unsubscribe(vendor: Controlled, _request: Request) -> Any:

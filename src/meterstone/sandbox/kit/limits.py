@@ -51,7 +51,7 @@ class Limits:
     Args:
         limits: all must allow a request.
         headers: what every answer says of them.
-        retry_after: whether a refusal says when to come back.
+        retry_after: which refusals say when to come back.
 
     Attributes:
         on: switched off, nothing is refused (a measurement of throughput).
@@ -64,7 +64,7 @@ class Limits:
         limits: Sequence[Rate | Concurrent] = (),
         *,
         headers: Headers = lambda _standings: {},
-        retry_after: bool = True,
+        retry_after: Literal["always", "concurrency", "never"] = "always",
     ) -> None:
         self._clock, self.limits, self._headers = clock, list(limits), headers
         self._retry_after = retry_after
@@ -78,16 +78,23 @@ class Limits:
         """Count a request.
 
         Returns:
-            None when it is allowed (then `done` follows), else seconds to wait; and the standings.
+            None when it is allowed (then `done` follows), else seconds to wait (0: not said); and
+            the standings.
         """
         with self._lock:
             waits = [self._wait(n, limit, caller) for n, limit in enumerate(self.limits)]
             wait = max((w for w in waits if w > 0), default=None)
+            crowded = any(
+                w > 0 and isinstance(limit, Concurrent)
+                for w, limit in zip(waits, self.limits, strict=True)
+            )
             if wait is None:
                 for n, limit in enumerate(self.limits):
                     self._count(n, limit, caller)
             else:
                 self.refused += 1
+            if wait is not None and not self._told(crowded):
+                wait = 0.0
             return wait, [
                 Standing(limit, self._left(n, limit, caller)) for n, limit in enumerate(self.limits)
             ]
@@ -125,7 +132,7 @@ class Limits:
                 await send(message)
 
             if wait is not None:
-                after = max(wait, 1.0) if self._retry_after else None
+                after = max(wait, 1.0) if wait else None
                 await trouble(429, after)(scope, receive, telling)
                 return
             try:
@@ -134,6 +141,9 @@ class Limits:
                 self.done(caller)
 
         return limited
+
+    def _told(self, crowded: bool) -> bool:
+        return self._retry_after == "always" or (self._retry_after == "concurrency" and crowded)
 
     def _wait(self, nth: int, limit: Rate | Concurrent, caller: str) -> float:
         if isinstance(limit, Concurrent):

@@ -15,6 +15,9 @@ import httpx2
 from meterstone.sandbox.kit.clock import Clock, rfc3339, token
 from meterstone.sandbox.kit.faults import Faults
 
+VERIFICATION = "verification"
+"""Type of the message with the code."""
+
 State = Literal["waiting", "delivered", "lost", "given_up"]
 
 
@@ -46,6 +49,7 @@ class Target:
     secret: str = field(repr=False)
     events: tuple[str, ...] = ()
     enabled: bool = True
+    code: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
@@ -82,6 +86,8 @@ class Sender:
     Args:
         sign: headers of an attempt.
         accepts: whether an answer counts as taken.
+        verification: the body of a first message with a code, for a vendor whose addresses are
+            verified: nothing else is sent until the code was handed back to `confirm`.
 
     Attributes:
         pace: by what all waits of the schedule are multiplied (a drill can't wait for days).
@@ -98,12 +104,14 @@ class Sender:
         seed: int,
         media_type: str = "application/json",
         accepts: Callable[[httpx2.Response], bool] = lambda answer: answer.is_success,
+        verification: Callable[[str], bytes] | None = None,
     ) -> None:
         self.schedule, self.pace = schedule, 1.0
         self.targets: dict[str, Target] = {}
         self.events: list[Event] = []
         self._clock, self._faults, self._sign, self._seed = clock, faults, sign, seed
         self._accepts, self._media_type = accepts, media_type
+        self._verification = verification
         self._due: list[tuple[float, int, Event]] = []
         self._nth = 0
         self._wake = threading.Condition()
@@ -119,7 +127,19 @@ class Sender:
             secret or token(self._seed, url, self._nth, length=22), tuple(events),
         )  # fmt: skip
         self.targets[made.id] = made
+        if self._verification is not None:
+            made.enabled, made.code = False, token(self._seed, url, "code", length=8)
+            body = self._verification(made.code)
+            self._later(Event(VERIFICATION, VERIFICATION, made.id, body, made, self._clock.now()))
         return made
+
+    def confirm(self, id_: str, code: str) -> bool:
+        """Hand back the code of the verification; from then on events are sent."""
+        target = self.targets.get(id_)
+        if target is None or target.code != code:
+            return False
+        target.enabled = True
+        return True
 
     def unsubscribe(self, id_: str) -> bool:
         """Send nothing more there; False where there is no such target."""
@@ -170,7 +190,7 @@ class Sender:
             self._http.close()
             self._http = None
 
-    def _later(self, event: Event, wait: float) -> None:
+    def _later(self, event: Event, wait: float = 0.0) -> None:
         with self._wake:
             if self._stopped:
                 return
