@@ -1,4 +1,4 @@
-"""``./run proof [kill|truth|mutations|declaration]``: the long proofs; their pages: docs/proofs.
+"""``./run proof [NAME]``: the long proofs; their pages: docs/proofs.
 
 Without a name all of them run, one after the other.
 """
@@ -17,6 +17,7 @@ PROOFS = {
     "kill": ["kill_ingest.py", "--kills", "100"],
     "truth": ["truth_table.py", "--out", str(PAGES / "truth.md")],
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
+    "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
     "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],
 }
 
