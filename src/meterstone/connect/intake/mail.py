@@ -20,7 +20,7 @@ _LARGEST = 5 * 1024 * 1024
 
 
 class NotAMail(ValueError):
-    """Why these bytes are no e-mail that can be read, as in a sentence; ``mend`` says what to do."""
+    """Why these bytes are no e-mail that can be read, as in a sentence."""
 
     def __init__(self, reason: str, mend: str) -> None:
         super().__init__(reason)
@@ -143,7 +143,7 @@ class _Shown(HTMLParser):
         self.pieces: list[str] = []
         self._hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
         if tag in self._BREAKS:
             self.pieces.append("\n")
         self._hidden += tag in self._HIDDEN

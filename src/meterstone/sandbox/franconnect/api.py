@@ -21,6 +21,7 @@ from meterstone.sandbox.kit import (
     CHANGED,
     Accounts,
     Books,
+    Client,
     Clock,
     Entity,
     Key,
@@ -173,12 +174,7 @@ def _token_endpoint(tenant: Tenant) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         asked = await form(request)
         try:
-            id_, secret = _basic(request.headers.get("authorization", ""))
-            client = tenant.accounts.authenticate(id_, secret)
-            if asked.get("grant_type") != "client_credentials":
-                raise Refused("unsupported_grant_type", "client_credentials is the only one")
-            if asked.get("X-TenantID") != tenant.id:
-                raise Refused("invalid_request", "X-TenantID names no tenant")
+            client = _client(tenant, request, asked)
         except Refused as refused:
             status = 401 if refused.error == "invalid_client" else 400
             told = {"error": refused.error, "error_description": refused.detail}
@@ -194,6 +190,15 @@ def _token_endpoint(tenant: Tenant) -> Callable[[Request], Awaitable[Response]]:
         )
 
     return handle
+
+
+def _client(tenant: Tenant, request: Request, asked: Form) -> Client:
+    client = tenant.accounts.authenticate(*_basic(request.headers.get("authorization", "")))
+    if asked.get("grant_type") != "client_credentials":
+        raise Refused("unsupported_grant_type", "client_credentials is the only one")
+    if asked.get("X-TenantID") != tenant.id:
+        raise Refused("invalid_request", "X-TenantID names no tenant")
+    return client
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from starlette.responses import JSONResponse, Response
+
+from meterstone.sandbox.kit.xml import NotXml, parse_xml
 
 NO_DATA = "No data found."
 
@@ -64,8 +64,8 @@ def read_filter(xml: str) -> Filter:
     if not xml.strip():
         return Filter()
     try:
-        root = fromstring(xml)
-    except (ParseError, DefusedXmlException):
+        root = parse_xml(xml)
+    except NotXml:
         raise Refused("Invalid:filterXML") from None
     fields = {element.tag: (element.text or "").strip() for element in root.iterfind("filter/*")}
     since, until = fields.pop("lastUpdateFrom", ""), fields.pop("lastUpdateTo", "")
@@ -83,8 +83,8 @@ def read_record(xml: str, root: str) -> dict[str, str]:
         Refused: it is no record of that kind.
     """
     try:
-        element = fromstring(xml)
-    except (ParseError, DefusedXmlException):
+        element = parse_xml(xml)
+    except NotXml:
         raise Refused("Invalid:xmlString") from None
     found = element if element.tag == root else element.find(root)
     if found is None:
