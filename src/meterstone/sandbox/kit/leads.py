@@ -147,9 +147,8 @@ class Leads:
             return
         id_ = f"msg_{token(self._seed, change.id, change.at, length=24).lower()}"
         kind = "lead.deleted" if change.kind == "deleted" else "lead.changed"
-        body = json.dumps(
-            {"type": kind, "timestamp": text_of(change.at), "data": change.record}
-        ).encode()
+        told = {name: text for name, text in change.record.items() if text != ""}
+        body = json.dumps({"type": kind, "timestamp": text_of(change.at), "data": told}).encode()
         self.sender.send(kind, id_, change.id, lambda _target: body)
 
 

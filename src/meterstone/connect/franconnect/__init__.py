@@ -1,0 +1,1 @@
+"""FranConnect: the connector file, and what is odd about its answers."""
