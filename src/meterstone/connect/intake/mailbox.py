@@ -1,7 +1,7 @@
 """Where mails of leads are fetched from: a folder of messages, or a mailbox by IMAP.
 
 Fetching changes nothing: messages stay where they are, and unread. A message that was landed
-before is a duplicate of the landing log, so the whole mailbox may be read each time; ``since`` spares that.
+before is a duplicate of the landing log, so the whole mailbox may be read each time.
 """
 
 from __future__ import annotations
