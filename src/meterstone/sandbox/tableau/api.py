@@ -258,10 +258,8 @@ async def _publish(server: Server, request: Request) -> Response:
     if len(body) > LARGEST_AT_ONCE:
         raise TableauError("413000", "Payload Too Large", "Use fileUploads for more than 64 MB.")
     read = wire.parts(body, request.headers.get("content-type", ""))
-    content = (
-        wire.asked(read["request_payload"].content, "xml") if "request_payload" in read else {}
-    )
-    wanted = content.get("datasource")
+    payload = read.get("request_payload")
+    wanted = wire.asked(payload.content, "xml").get("datasource") if payload else None
     if not isinstance(wanted, dict) or not wanted.get("name"):
         raise TableauError("400000", "Bad Request", "The data source has no name.")
     kind, file = _file(server, request, read)
@@ -298,10 +296,7 @@ def _file(server: Server, request: Request, read: dict[str, wire.Part]) -> tuple
 
 
 async def _begin_upload(server: Server, request: Request) -> Response:
-    session = (
-        f"{len(server.site.uploads)}:{server.site.unique('upload', len(server.site.jobs))}-1:0"
-    )
-    server.site.uploads[session] = bytearray()
+    session = server.site.begin_upload()
     return answer(request, {"fileUpload": {"uploadSessionId": session, "fileSize": "0"}}, 201)
 
 

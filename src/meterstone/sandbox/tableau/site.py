@@ -1,4 +1,4 @@
-"""One Tableau site: projects, data sources, workbooks and views, uploads, and jobs that take time."""
+"""One Tableau site: projects, data sources, workbooks, views, uploads, and jobs that take time."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class Site:
     def __post_init__(self) -> None:
         self.owner = self.unique("user", "service")
         self.project = self.unique("project", "default")
+        self._uploads_begun = 0
         began = datetime.fromisoformat("2026-01-05T08:00:00+00:00")
         projects = [self._titled("project", name, began) for name in ("default", "Meterstone")]
         workbooks = [self._titled("workbook", f"Simulated workbook {n}", began) for n in (1, 2)]
@@ -106,6 +107,13 @@ class Site:
             keys={CHANGED: Key([_changed(row) for row in rows], _changed)}, stamp=_touch,
             rows=rows, render=deepcopy,
         )  # fmt: skip
+
+    def begin_upload(self) -> str:
+        """The session of a new file upload."""
+        self._uploads_begun += 1
+        session = f"{self._uploads_begun}:{self.unique('upload', self._uploads_begun)}-1:0"
+        self.uploads[session] = bytearray()
+        return session
 
     def publish(
         self, name: str, project: str, kind: str, content: bytes, *, overwrite: bool, append: bool
@@ -160,10 +168,15 @@ def check_file(kind: str, content: bytes) -> None:
             _check_tdsx(content)
         elif kind == "tds":
             _check_tds(content)
-        elif not content:
-            raise NotXml("the file is empty")
+        else:
+            _check_hyper(content)
     except (NotXml, zipfile.BadZipFile) as error:
         raise TableauError("400011", "Bad Request", f"This is no {kind} file: {error}") from None
+
+
+def _check_hyper(content: bytes) -> None:
+    if not content:
+        raise NotXml("the file is empty")
 
 
 def _check_tdsx(content: bytes) -> None:
