@@ -166,7 +166,7 @@ _BELONGS: dict[str, frozenset[str]] = {
     "authorize_url": frozenset({"authorization_code"}),
     "authorize": frozenset({"authorization_code"}),
     "callback": frozenset({"authorization_code"}),
-    "exchange": frozenset({"authorization_code"}),
+    "exchange": frozenset({"authorization_code", "client_credentials"}),
     "pkce": frozenset({"authorization_code"}),
     "token_url": _OAUTH,
     "scopes": _OAUTH,

@@ -94,7 +94,7 @@ class TokenRequests:
         if self._spec.kind == "signed_jwt":
             fields |= {"grant_type": _JWT_BEARER, "assertion": self._assertion(now)}
             return self._token_call(TokenCall(client="none"), fields)
-        return self._token_call(TokenCall(), {"grant_type": "client_credentials", **fields})
+        return self._token_call(self._spec.exchange, {"grant_type": "client_credentials", **fields})
 
     def give_back(self, token: Token) -> httpx2.Request | None:
         """Revokes the token, or ends the session; None when the vendor has no way."""
