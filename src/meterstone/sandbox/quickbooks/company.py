@@ -70,6 +70,7 @@ class Company:
                 lambda row: _midnight(row["incurred_on"]),
             ),
             "SalesReceipt": self._of_receipts(receipts),
+            "Bill": self._of_list("Bill", []),
             **{
                 name: self._of_list(name, rows)
                 for name, rows in _lists(customers, shops, title, self._balances(invoices)).items()

@@ -12,6 +12,7 @@ from meterstone.sandbox.quickbooks.company import LISTS, Company
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "Invoice": ("CustomerRef", "Line"), "SalesReceipt": ("Line",),
     "Payment": ("CustomerRef", "TotalAmt"), "Purchase": ("PaymentType", "AccountRef", "Line"),
+    "Bill": ("VendorRef", "Line"),
     "Customer": ("DisplayName",), "Account": ("Name",), "Item": ("Name",), "Class": ("Name",),
     "Department": ("Name",), "Vendor": ("DisplayName",),
 }  # fmt: skip
@@ -108,7 +109,7 @@ def _refuse_taken(entity: Entity, given: Record) -> None:
 
 def _work_out(company: Company, name: str, new: Record, held: Record | None) -> None:
     """Fields that QuickBooks fills in itself."""
-    if name in ("Invoice", "SalesReceipt", "Purchase"):
+    if name in ("Invoice", "SalesReceipt", "Purchase", "Bill"):
         lines = [
             {"Id": str(nth), "LineNum": nth, **line} for nth, line in enumerate(new["Line"], 1)
         ]
@@ -120,7 +121,7 @@ def _work_out(company: Company, name: str, new: Record, held: Record | None) -> 
         paid = float(held["TotalAmt"]) - float(held.get("Balance", 0)) if held else 0.0
         new |= {"Line": lines, "TotalAmt": round(total, 2)}
         if name != "Purchase":
-            new["Balance"] = round(total - paid, 2) if name == "Invoice" else 0
+            new["Balance"] = round(total - paid, 2) if name in ("Invoice", "Bill") else 0
     if name not in LISTS:
         new.setdefault("TxnDate", company.today())
         new.setdefault("CurrencyRef", {"value": "USD"})

@@ -207,7 +207,7 @@ def _spent(record: Record) -> Iterator[tuple[str, Decimal]]:
 
 _BAD_DEBTS = next(account.id for account in chart.ACCOUNTS if account.name == "Bad debts")
 _LINES: Mapping[str, Callable[[Record], Iterator[tuple[str, Decimal]]]] = {
-    "Invoice": _sold, "SalesReceipt": _sold, "Purchase": _spent,
+    "Invoice": _sold, "SalesReceipt": _sold, "Purchase": _spent, "Bill": _spent,
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""QuickBooks Online: invoices and costs of the platform operator."""

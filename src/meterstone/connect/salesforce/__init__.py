@@ -1,0 +1,1 @@
+"""Salesforce: deals of the platform operator."""
