@@ -37,9 +37,13 @@ from meterstone.sandbox.kit import (
     rfc3339,
     token,
 )
-from meterstone.sandbox.square.api import SCOPES, Api, Wrong, event_body, trouble, wrong
+from meterstone.sandbox.square.api import Api
+from meterstone.sandbox.square.errors import Wrong, trouble, wrong
+from meterstone.sandbox.square.forms import MERCHANT
 from meterstone.sandbox.square.live import happen
-from meterstone.sandbox.square.records import MERCHANT, entities
+from meterstone.sandbox.square.records import entities
+from meterstone.sandbox.square.sign_in import SCOPES, SignIn
+from meterstone.sandbox.square.subscriptions import Subscriptions, event_body
 from meterstone.sandbox.square.version import Version
 
 SCHEDULE = Schedule(
@@ -63,7 +67,7 @@ def vendor(books: Books, seed: int) -> Vendor:
     accounts = Accounts(clock, RULES, seed=seed, name="square")
     faults = Faults(clock, seed=seed, accounts=accounts)
     sender = Sender(clock, faults, SCHEDULE, _signed, seed=seed)
-    records = entities(books, clock)
+    shops, records = entities(books, clock)
     for name, entity in records.items():
         if name in _EVENTS:
             entity.listen(partial(_tell, sender, clock, _EVENTS[name]))
@@ -73,9 +77,10 @@ def vendor(books: Books, seed: int) -> Vendor:
         default_redirect="http://127.0.0.1/callback",
         more=lambda _account: {"response_type": "code"},
     )  # fmt: skip
+    api = Api(records, shops.main, SignIn(accounts), Subscriptions(records, sender, clock), clock)
     return Vendor(
         "square", "Square", clock, faults,
-        routes=[consent.route(), *Api(records, accounts, sender, clock).routes()],
+        routes=[consent.route(), *api.routes()],
         entities=records,
         listed=[
             Account(

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from meterstone.sandbox.kit import Clock, Entity, Record, rfc3339, token
-from meterstone.sandbox.square.records import Shops, order, payment, refund_id
+from meterstone.sandbox.square.forms import Shops
+from meterstone.sandbox.square.sales import order, payment, refund_id
 
 
 def happen(records: Mapping[str, Entity], clock: Clock, chance: random.Random) -> None:
