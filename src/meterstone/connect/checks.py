@@ -24,7 +24,8 @@ GIVEN = frozenset({
 """Columns that every row gets without being mapped."""
 
 _IN_REQUESTS = frozenset({
-    "base_url", "since", "until", "site", "sites", "start", "size", "id", "account", "connection",
+    "base_url", "since", "until", "since_ms", "until_ms", "since_s",
+    "until_s", "now", "site", "sites", "start", "size", "id", "account", "connection",
 })  # fmt: skip
 """Names that the runtime fills in beside the settings."""
 

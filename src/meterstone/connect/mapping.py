@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from meterstone.connect.columns import Holds, all_of, column, condition
+from meterstone.connect.columns import all_of, column, condition
 from meterstone.connect.paths import Reader, reader
 from meterstone.connect.quirks import Quirks
-from meterstone.connect.spec import Connector, Records, Stream
+from meterstone.connect.spec import Connector, Records
 from meterstone.connect.spec_facts import FactMap
 from meterstone.connect.spec_parts import Python
 from meterstone.connect.values import ColumnRefused, word
@@ -59,23 +59,39 @@ class StreamMapping:
     def __init__(self, connector: Connector, key: str, quirks: Quirks) -> None:
         stream = connector.streams[key]
         self.stream = stream
-        self._records = records_of(stream.answer, quirks)
+        self._ways = {
+            "": records_of(stream.answer, quirks),
+            "csv": records_of(Records(format="csv"), quirks),
+            "one": records_of(Records(path=stream.one.records if stream.one else ""), quirks),
+        }
         self._ref = reader(stream.key)
         self._site = reader(stream.site) if stream.site else None
         self._changed = reader(stream.changed_path) if stream.changed_path else None
-        self._deleted = _flag(stream)
+        deletes = stream.deletes
+        self.is_deleted = condition(deletes.when) if deletes.when else None
+        """Whether a record is one that the vendor deleted; None: no condition tells."""
+        self._deleted = self.is_deleted if deletes.kind == "flag" else None
         self._facts = [_Fact(spec, connector.connector, quirks) for spec in stream.facts]
         self.fact_names = tuple(dict.fromkeys(spec.fact for spec in stream.facts))
         self.splits = any(spec.rows is not None or spec.python for spec in stream.facts)
         """Whether one record gives several rows, so that some may vanish while it stays."""
 
     def records(self, body: bytes, context: Context) -> Iterator[Any]:
-        """Records of an answer, in order; a `Reject` for what is none.
+        """Records of an answer, in order; a `Reject` for what is none. The context's ``answer``
+        says what the bytes are: a page of the stream, ``one`` record by its id, or ``csv``.
 
         Raises:
             FormatError: the bytes are not what the file says.
         """
-        return self._records(body, context)
+        return self._ways[context.get("answer", "")](body, context)
+
+    def ref_of(self, record: Any) -> str | None:
+        """The vendor's id of a record."""
+        return None if isinstance(record, Reject) else word(self._ref(record, record, {}))
+
+    def site_of(self, record: Any) -> str | None:
+        """The vendor's site that a record belongs to."""
+        return word(self._site(record, record, {})) if self._site else None
 
     def map(self, record: Any, context: Context) -> Mapped:
         """Rows of one record."""
@@ -114,11 +130,6 @@ class StreamMapping:
 def _franchise(site: str | None, context: Context) -> str | None:
     of_site = context.get(SITE + site) if site else None
     return of_site or context.get("franchise_id")
-
-
-def _flag(stream: Stream) -> Holds | None:
-    deletes = stream.deletes
-    return condition(deletes.when) if deletes.kind == "flag" and deletes.when else None
 
 
 class _Fact:

@@ -146,7 +146,7 @@ class CursorSpec(Strict):
         template: a text around it, with ``{since}``.
         look_back: asked again each time, for changes that the vendor shows late.
         history: how far the first run goes back; None: everything.
-        at_most: longest span of one run's ``since`` to ``until`` that the vendor takes.
+        look_ahead: how far beyond now a run asks (for bookings that lie ahead).
     """
 
     kind: Literal["time", "token"] = "time"
@@ -157,7 +157,7 @@ class CursorSpec(Strict):
     template: str = ""
     look_back: Duration = timedelta(minutes=5)
     history: Duration | None = None
-    at_most: Duration | None = None
+    look_ahead: Duration = timedelta(0)
 
 
 class Deletes(Strict):
@@ -204,7 +204,8 @@ class Stream(Strict):
         site: path of the vendor's site (location, department …) that a record belongs to.
         changed_at: path of the time of change, for the lag; empty: the cursor's field.
         every: schedule of the safety net.
-        for_each: ``site``: one walk a site, which is ``{site}`` in the request.
+        for_each: ``site``: one walk a site, which is ``{site}`` in the request; with ``at_once``
+            several, which are ``{sites}``.
         endpoint: as facts name it; empty: method and path.
     """
 
@@ -217,6 +218,7 @@ class Stream(Strict):
     changed_at: Path = ""
     every: Duration = timedelta(minutes=5)
     for_each: Literal["site"] | None = None
+    at_once: int = Field(default=1, gt=0)
     deletes: Deletes = Field(default_factory=Deletes)
     one: One | None = None
     backfill: Python | None = None

@@ -76,11 +76,14 @@ class PageNumber(_Paged):
 
 
 class StartPosition(_Paged):
-    """``{start}`` and ``{size}`` in the text of a query; ends at a page shorter than ``size``."""
+    """``{start}`` and ``{size}`` in the text of a query; ends at a page shorter than ``size``.
+    Pages overlap by ``overlap`` records, because a record that changes meanwhile moves the others.
+    """
 
     kind: Literal["start_position"]
     size: int = Field(gt=0)
     first: int = 1
+    overlap: int = Field(default=0, ge=0)
 
 
 class LastKey(_Paged):

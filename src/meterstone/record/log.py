@@ -204,6 +204,16 @@ class LandingLog:
                 return record
         raise InputError(f"no landed record {seq}", mend="see `meterstone quarantine list`")
 
+    def contexts(self, seqs: Sequence[int]) -> dict[int, dict[str, str]]:
+        """The contexts of some records, without their bodies."""
+        found: dict[int, dict[str, str]] = {}
+        for start in range(0, len(seqs), _READ_RECORDS):
+            some = seqs[start : start + _READ_RECORDS]
+            marks = ", ".join("?" * len(some))
+            rows = self._read(f"SELECT seq, context FROM landed WHERE seq IN ({marks})", some)
+            found |= {seq: json.loads(context) for seq, context in rows}
+        return found
+
     def read(self, *, after: int = 0, limit: int | None = None) -> Iterator[LandedRecord]:
         """Records in order, from the one after ``after``.
 
