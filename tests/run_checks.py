@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
-COVERED = ("catalogue", "facts", "record", "measure", "scorecard")
+COVERED = ("catalogue", "facts", "record", "measure", "scorecard", "ledger")
 LEAST_BRANCHES = 95.0
 COVERAGE = ["--cov=meterstone", "--cov-branch", "--cov-report=json:.coverage.json"]
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
