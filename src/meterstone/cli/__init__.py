@@ -11,6 +11,7 @@ import typer
 from meterstone import __version__
 from meterstone.cli import (
     attest,
+    audit,
     connectors,
     definitions,
     demonstration,
@@ -39,6 +40,7 @@ for part in (
     demonstration,
     sandbox,
     connectors,
+    audit,
 ):
     app.add_typer(part.app)
 

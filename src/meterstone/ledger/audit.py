@@ -115,14 +115,11 @@ class AuditLog:
             checkpoints: a copy that was kept elsewhere; None: those of this home.
         """
         signed = (checkpoints or self._checkpoints).read()
+        query = sa.select(audit_entries).order_by(audit_entries.c.number)
         with self._store.reading() as transaction:
-            rows = transaction.run(
-                sa.select(audit_entries.c.entry, audit_entries.c.leaf, audit_entries.c.number)
-                .order_by(audit_entries.c.number)
-                .execution_options(yield_per=1000)
-            )
             head = transaction.run(sa.select(audit_head)).one()
-            return _Verifier(signed.checkpoints, signed.problem).run(rows, head)
+            with transaction.run(query.execution_options(yield_per=1000)) as rows:
+                return _Verifier(signed.checkpoints, signed.problem).run(rows, head)
 
 
 class _Verifier:
@@ -133,16 +130,19 @@ class _Verifier:
     def run(self, rows: Any, head: Any) -> AuditReport:
         """Entry by entry against its own hash, the signed leaf and the signed roots."""
         signed = list(self._signed_leaves())
-        roots = {each.size: each.root for each in self._checkpoints}
+        roots: dict[int, set[bytes]] = {}
+        for each in self._checkpoints:
+            roots.setdefault(each.size, set()).add(each.root)
         tree = Frontier()
         for row in rows:
-            wrong = self._wrong(row, tree.size, signed)
+            number = tree.size
+            wrong = self._wrong(row, number, signed)
             if not wrong:
                 tree = tree.append(row.leaf)
-                if roots.get(tree.size, tree.root) != tree.root:
-                    wrong = "the root does not match the signed checkpoint"
+                if roots.get(tree.size, {tree.root}) != {tree.root}:
+                    wrong = "the root of the tree up to here is not the one that was signed"
             if wrong:
-                return self._report(tree.size, len(signed), tree.size, wrong)
+                return self._report(number, len(signed), number, wrong)
         if tree.size < len(signed):
             cause = f"is missing: checkpoints were signed for {len(signed)} entries"
             return self._report(tree.size, len(signed), tree.size, cause)
@@ -162,10 +162,9 @@ class _Verifier:
             return "was edited: it does not have the hash that stands beside it"
         if number < len(signed) and row.leaf != signed[number]:
             return "was exchanged: it does not have the hash that was signed"
-        if _claimed_number(row.entry) != number:
-            return (
-                f"stands in the wrong place: it says that it is number {_claimed_number(row.entry)}"
-            )
+        claimed = json.loads(row.entry).get("number")
+        if claimed != number:
+            return f"says that it is number {claimed}: it stands in the wrong place"
         return ""
 
     def _report(self, entries: int, signed: int, bad: int | None, reason: str) -> AuditReport:
@@ -176,10 +175,6 @@ class _Verifier:
             bad=bad,
             reason=reason,
         )
-
-
-def _claimed_number(text: str) -> Any:
-    return json.loads(text).get("number")
 
 
 def _entry(text: str) -> Entry:

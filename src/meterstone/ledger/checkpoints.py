@@ -24,6 +24,7 @@ from meterstone.errors import StorageError, VerificationFailed
 from meterstone.scorecard.canonical import canonical
 from meterstone.scorecard.sign import SigningKey, TrustedKeys, encode
 
+_BLOCK = 16 << 10
 _SIGNED = ("log", "at", "size", "root", "leaves", "key_id")
 
 
@@ -89,7 +90,11 @@ class Checkpoints:
             ) from error
 
     def read(self) -> ReadCheckpoints:
-        """All checkpoints, each with its signature checked and joined to the one before."""
+        """All checkpoints, each with its signature checked and joined to the one before.
+
+        Raises:
+            StorageError: the file cannot be read; one that is not there has no checkpoints.
+        """
         trusted = self._trusted()
         found = ReadCheckpoints()
         try:
@@ -97,6 +102,12 @@ class Checkpoints:
             lines = self._path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             lines = []
+        except OSError as error:
+            raise StorageError(
+                f"cannot read the checkpoints of the audit log: {error.strerror}",
+                place=str(self._path),
+                mend="check the path and the right to read it",
+            ) from error
         for number, line in enumerate(lines, 1):
             size = found.checkpoints[-1].size if found.checkpoints else 0
             problem = _problem(line, self._log, size, trusted)
@@ -134,16 +145,18 @@ class Writer:
 
 def _last_size(file: IO[bytes]) -> int:
     """Size of the last whole line; a torn one (a crash while writing) is cut off."""
-    file.seek(0)
-    size = end = 0
-    for line in file:
-        if not line.endswith(b"\n"):
-            file.truncate(end)
-            break
-        end += len(line)
-        size = _size(line, file.name)
-    file.seek(0, os.SEEK_END)
-    return size
+    end = file.seek(0, os.SEEK_END)
+    tail, start = b"", end
+    while start and tail.count(b"\n") < 2:  # a line end before the last line, or all there is
+        start = max(0, start - _BLOCK)
+        file.seek(start)
+        tail = file.read(end - start)
+    whole = tail.rpartition(b"\n")[0]
+    torn = len(tail) - len(whole) - 1 if b"\n" in tail else len(tail)
+    if torn:
+        file.truncate(end - torn)
+        file.seek(0, os.SEEK_END)
+    return _size(whole.rpartition(b"\n")[2], file.name) if b"\n" in tail else 0
 
 
 def _size(line: bytes, place: str) -> int:

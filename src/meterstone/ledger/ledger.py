@@ -103,9 +103,9 @@ class Ledger:
     def __init__(self, folder: Path, store: Store, tenant: str) -> None:
         self._store = store
         self._sealer = Sealer(folder / "keys", tenant)
-        checkpoints = self.checkpoints_at(folder, tenant)
-        self._checkpoints = lambda path: self.checkpoints_at(folder, tenant, path)
-        self.audit = AuditLog(store, checkpoints)
+        self._folder = folder
+        self._tenant = tenant
+        self.audit = AuditLog(store, self.checkpoints_in(folder / "audit" / "checkpoints"))
         self.queue = Queue(self.change, store)
         self.leases = Leases(store)
 
@@ -138,7 +138,9 @@ class Ledger:
         except BaseException:
             store.close()
             raise
-        return cls(folder, store, tenant)
+        opened = cls(folder, store, tenant)
+        opened._checkpoint()  # also of what a killed process left without one
+        return opened
 
     @contextmanager
     def change(self, actor: str) -> Iterator[Change]:
@@ -178,14 +180,13 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @staticmethod
-    def checkpoints_at(folder: Path, tenant: str, path: Path | None = None) -> Checkpoints:
-        """The checkpoints of a home, or a copy of them in another file."""
+    def checkpoints_in(self, path: Path) -> Checkpoints:
+        """Checkpoints of this ledger in a file: its own, or a copy that was kept elsewhere."""
         return Checkpoints(
-            path or folder / "audit" / "checkpoints",
-            tenant,
-            lambda: signing_key(folder),
-            lambda: trusted_keys(folder),
+            path,
+            self._tenant,
+            lambda: signing_key(self._folder),
+            lambda: trusted_keys(self._folder),
         )
 
     def _checkpoint(self) -> None:
