@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.compute as pc
+
 from meterstone.sandbox.kit import (
     CHANGED,
     Clock,
@@ -54,7 +56,8 @@ def shops_of(payments: Rows, bookings: Rows) -> Shops:
     names = sorted({*payments.column("franchise_id"), *bookings.column("franchise_id")})
     pairs = zip(payments.column("franchise_id"), payments.column("currency"), strict=True)
     currency = dict.fromkeys(names, "USD") | dict(pairs)
-    main = min(payments.column("franchise_id"), default=names[0] if names else "")
+    there = payments.table.filter(pc.invert(payments.retracted)).column("franchise_id").to_pylist()
+    main = min(there, default=names[0] if names else "")
     return Shops({name: location_id(name) for name in names}, currency, location_id(main))
 
 
