@@ -1,4 +1,4 @@
-"""Where Clover is odd: discounts are told of an order and not of its payments, refunds beside both."""
+"""Where Clover is odd: discounts are told of an order and not of its payments."""
 
 from __future__ import annotations
 

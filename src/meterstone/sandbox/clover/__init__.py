@@ -90,7 +90,7 @@ def vendor(books: Books, seed: int) -> Vendor:
         client=client, accounts=accounts, sender=sender, trouble=trouble,
         limits=Limits(clock, LIMITS, headers=_limit_headers, retry_after="concurrency"),
         live=Live(10.0, lambda chance: happen(records, known, clock, chance)),
-        exception_handlers={Wrong: wrong},
+        settings=("base_url", "authorize_base"), exception_handlers={Wrong: wrong},
     )  # fmt: skip
 
 

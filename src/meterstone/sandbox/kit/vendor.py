@@ -76,6 +76,8 @@ class Vendor:
         entities: its records by kind.
         listed: the accounts; the first is the one that is printed.
         client: the application that is registered; None for a vendor without.
+        settings: settings of the connector that are the address of the stand-in; the hosts of a
+            real vendor may differ (sign-in, API).
         middleware: what the vendor does with every answer, such as a header of its version.
     """
 
@@ -92,6 +94,7 @@ class Vendor:
     sender: Sender | None = None
     trouble: Trouble = plain_trouble
     live: Live | None = None
+    settings: Sequence[str] = ("base_url",)
     middleware: Sequence[Middleware] = ()
     exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
@@ -105,6 +108,7 @@ class Vendor:
             "client_secret": self.client.secret if self.client else None,
             "token": first.token,
             "account": first.id,
+            "settings": dict.fromkeys(self.settings, base_url),
             **first.more,
         }
         if len(self.listed) > 1:
