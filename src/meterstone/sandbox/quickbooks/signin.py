@@ -93,9 +93,9 @@ class SignIn:
         return {
             "token_type": "bearer",
             "access_token": tokens.access,
-            "expires_in": int((tokens.access_until - now).total_seconds()),
+            "expires_in": round((tokens.access_until - now).total_seconds()),
             "refresh_token": tokens.refresh,
-            "x_refresh_token_expires_in": int((until - now).total_seconds()),
+            "x_refresh_token_expires_in": round((until - now).total_seconds()),
         }
 
 
