@@ -63,7 +63,7 @@ class Mappings:
             return list(self.connectors.quirks(connector).get(spec.event.python)(body, context))
         content = decoded(body)
         if not spec.event.each:
-            return [content]
+            return content if isinstance(content, list) else [content]
         found = reader(spec.event.each)(content, None, context)
         return found if isinstance(found, list) else []
 

@@ -28,6 +28,7 @@ from meterstone.connect.known import Known
 from meterstone.connect.lag import Change, moment_of, tell_changes
 from meterstone.connect.landing import SITES, PageLander
 from meterstone.connect.mapping import StreamMapping
+from meterstone.connect.missed import suspect
 from meterstone.connect.paths import at_path
 from meterstone.connect.problems import VendorError
 from meterstone.connect.pulls import Pull
@@ -306,6 +307,7 @@ class Sync:
                 self._to.telemetry, self._to.recorder.warehouse, self._connection, self._key,
                 self._changes, self._to.clock.now(),
             )  # fmt: skip
+            suspect(self._to.ledger, self._connection, self._key, self._changes)
         self._waiting_rows, self._changes, self._split = 0, [], []
 
     # -- what was deleted -------------------------------------------------------------------------

@@ -162,10 +162,11 @@ class Worker:
         )  # fmt: skip
 
     def _fetch(self, found: Job) -> None:
-        payload = found.payload
-        self._hub.fetch(
-            payload["connection"], payload["stream"], payload["id"], priority=found.priority
-        )
+        payload, began = found.payload, self._hub.clock.now()
+        which = payload["connection"], payload["stream"], payload["id"]
+        self._hub.fetch(*which, priority=found.priority)
+        with self._hub.ledger.change("worker") as change:
+            change.inbound.fetched(*which, since=began)
 
     def _probe(self, found: Job) -> None:
         self._hub.probe(found.payload["connection"])

@@ -256,15 +256,38 @@ attempts = sa.Table(
 )
 sa.Index("ix_attempts_delivery", attempts.c.message, attempts.c.endpoint)
 
+inbound_hooks = sa.Table(
+    "inbound_hooks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("connector", sa.Text, nullable=False),
+    sa.Column("connection", sa.Text, sa.ForeignKey("connections.id")),  # null: by account
+    sa.Column("url", sa.Text, nullable=False),  # without its secret part
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("removed_at", Moment),
+    sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("doubles", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("last_at", Moment),
+    sa.Column("last_refusal", sa.Text, nullable=False),
+    sa.Column("handshake", sa.Text, nullable=False),  # the code that a person shows the vendor
+)
+
 inbound_events = sa.Table(
     "inbound_events",
     metadata,
     sa.Column("connection", sa.Text, primary_key=True),
-    sa.Column("event", sa.Text, primary_key=True),  # the vendor's id: what tells doubles
+    sa.Column("event", sa.Text, primary_key=True),  # the vendor's id: what doubles are told by
+    sa.Column("type", sa.Text, nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("record", sa.Text, nullable=False),  # the vendor's id of what it is about
     sa.Column("changed_at", Moment),
     sa.Column("arrived_at", Moment, nullable=False),
+    sa.Column("deliveries", sa.Integer, nullable=False),
+    sa.Column("missed", sa.Boolean, nullable=False),  # a poll found the change, no event came
+    sa.Column("landed", _Number),  # number in the landing log of what it made us write
+    sa.Column("done_at", Moment),
+    sa.Column("told", sa.Text, nullable=False),  # the state that facts tell
 )
 sa.Index(
     "ix_inbound_events_record",
@@ -273,3 +296,7 @@ sa.Index(
     inbound_events.c.record,
 )
 sa.Index("ix_inbound_events_arrived_at", inbound_events.c.arrived_at)
+_open = sa.and_(inbound_events.c.done_at.is_(None), inbound_events.c.landed.is_not(None))
+sa.Index(
+    "ix_inbound_events_open", inbound_events.c.landed, sqlite_where=_open, postgresql_where=_open
+)
