@@ -110,6 +110,7 @@ class Budget:
             self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
             for bucket in self._buckets:
                 bucket.slow_down()
+            self._condition.notify_all()
 
     def left(self, remaining: float, reset_s: float) -> None:
         """The vendor says what is left until its window begins anew."""
