@@ -26,8 +26,11 @@ from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
+from meterstone.connect.auth.access import Access
 from meterstone.connect.catalogue import Connectors, connectors
+from meterstone.connect.egress import VENDORS, Egress
 from meterstone.connect.formats import Mappings, vendor_formats
+from meterstone.connect.hub import Hub
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
@@ -64,7 +67,7 @@ from meterstone.scorecard import (
 )
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
-from meterstone.settings import setting
+from meterstone.settings import loopback_allowed, setting
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -162,6 +165,24 @@ class Home:
     def ledger(self) -> Ledger:
         """Connections, secrets, jobs and the audit log; opened and migrated at first use."""
         return Ledger.open(self.path, setting("ledger_url") or None)
+
+    @cached_property
+    def egress(self) -> Egress:
+        """The way out to vendors."""
+        return Egress(VENDORS.with_loopback(loopback_allowed()))
+
+    @cached_property
+    def access(self) -> Access:
+        """Who is signed in at which vendor."""
+        return Access(self.ledger, self.connectors, self.egress)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The connected systems."""
+        return Hub(
+            ledger=self.ledger, log=self.log, recorder=self.recorder, connectors=self.connectors,
+            mappings=self.mappings, access=self.access, egress=self.egress, folder=self.path,
+        )  # fmt: skip
 
     @property
     def subject(self) -> Subject:
@@ -438,11 +459,14 @@ class Home:
     def close(self) -> None:
         """Write everything out and let go of the home."""
         with self._lock, closing(self.log):
+            self._close_warehouse()
             if "ledger" in self.__dict__:
                 self.ledger.close()
-            self._close_warehouse()
 
     def _close_warehouse(self) -> None:
+        if "hub" in self.__dict__:  # it holds the recorder
+            self.hub.close()
+            del self.__dict__["hub"]
         if "warehouse" in self.__dict__:
             self.warehouse.close()
             del self.__dict__["warehouse"]

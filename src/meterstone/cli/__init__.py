@@ -19,6 +19,7 @@ from meterstone.cli import (
     record,
     sandbox,
     scorecards,
+    syncing,
 )
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.errors import InputError, MeterstoneError
@@ -40,6 +41,7 @@ for part in (
     demonstration,
     sandbox,
     connectors,
+    syncing,
     audit,
 ):
     app.add_typer(part.app)

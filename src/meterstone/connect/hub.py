@@ -191,6 +191,10 @@ class Hub:
         with self._watched(found):
             return self._sync(found, stream).fetch(ref, priority=priority)
 
+    def withdraw(self, connection: str, stream: str, ref: str) -> Report:
+        """A record that the vendor says was deleted."""
+        return self._sync(self.connection(connection), stream).withdraw(ref)
+
     def _sync(self, connection: Connection, stream: str) -> Sync:
         key = connection.connector
         with self.ledger.read() as seen:

@@ -206,8 +206,7 @@ class Sync:
         except VendorError as error:
             if error.kind != "not_found":
                 raise
-            report.deleted = self._known.retract([ref], "deleted at the vendor")
-            return report
+            return self.withdraw(ref)
         records = list(self._mapping.records(answer.body, {"answer": "one"}))
         page = self._lander.land(
             answer.body, answer.media_type, records, self._to.clock.now(),
@@ -217,6 +216,15 @@ class Sync:
         self._note_changes(page.records, self._to.clock.now())
         self._split += page.batches
         self._apply()
+        report.finished_at = self._to.clock.now()
+        return report
+
+    def withdraw(self, ref: str) -> Report:
+        """Withdraw one record, which the vendor deleted."""
+        now = self._to.clock.now()
+        report = Report(secrets.token_hex(8), self._connection.id, self._key, "incremental", now)
+        self._to.recorder.map_new()
+        report.deleted = self._known.retract([ref], "deleted at the vendor")
         report.finished_at = self._to.clock.now()
         return report
 
@@ -423,7 +431,8 @@ class Sync:
         report.finished_at = self._to.clock.now()
         token = self._stream.cursor is not None and self._stream.cursor.kind == "token"
         value = {
-            "since": None if token else under.high,
+            # a time that lies ahead (a booking's) must not hide what changes until then
+            "since": None if token else _earlier(under.high, under.began),
             "token": under.high if token else None,
             "full_at": under.began if under.mode == "full" else cursor.get("full_at"),
             "deletes_at": now.isoformat(),
@@ -467,6 +476,10 @@ def _restartable(walk: Walk, under: _Under) -> Generator[Page]:
 
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _earlier(one: str | None, limit: str) -> str | None:
+    return None if one is None else min(one, limit, key=_at)
 
 
 def _later(one: str | None, other: str | None) -> str | None:
