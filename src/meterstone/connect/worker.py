@@ -18,7 +18,7 @@ from typing import Any
 from meterstone.connect.auth.base import CredentialUnavailable
 from meterstone.connect.hub import FETCH, PROBE, SYNC, Hub, job, options
 from meterstone.connect.problems import VendorError
-from meterstone.errors import ConflictError, LeaseLost, MeterstoneError, StorageError
+from meterstone.errors import ConflictError, InputError, LeaseLost, MeterstoneError, StorageError
 from meterstone.ledger import Connection, Job
 
 _log = logging.getLogger(__name__)
@@ -231,3 +231,14 @@ class Worker:
             cursor = seen.cursors.get(connection.id, what)
         last: Mapping[str, Any] = (cursor.value.get("last") or {}) if cursor else {}
         return datetime.fromisoformat(last["at"]) + every if last else now
+
+
+def fetch_job(connection: str, stream: str, ref: str) -> tuple[Mapping[str, Any]]:
+    """The payload of a job that reads one record; one that is gone is withdrawn by it.
+
+    Raises:
+        InputError: the event did not say which.
+    """
+    if not ref:
+        raise InputError("an event without the id of its record", place=stream)
+    return ({"connection": connection, "stream": stream, "id": ref},)
