@@ -1,4 +1,4 @@
-"""Limits, bulk jobs and outbound messages; and what the published descriptions say of all answers."""
+"""Limits, bulk jobs, outbound messages; and what the published descriptions say of all answers."""
 
 from __future__ import annotations
 

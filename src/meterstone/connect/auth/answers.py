@@ -129,7 +129,7 @@ def _document(response: httpx2.Response) -> dict[str, Any] | None:
 def _token(document: dict[str, Any], access: str, paths: TokenPaths, asked_at: datetime) -> Token:
     values = {name: _text(at(document, path)) for name, path in paths.values.items()}
     if paths.account:
-        values["account"] = _text(at(document, paths.account))
+        values["account"] = _part(_text(at(document, paths.account)), paths.account_matches)
     lifetime_s = None if paths.lifetime_s is None else asked_at + _seconds(paths.lifetime_s)
     return Token(
         access=access,
@@ -147,6 +147,14 @@ def _token(document: dict[str, Any], access: str, paths: TokenPaths, asked_at: d
         scope=_scope(at(document, paths.scope)),
         values={name: value for name, value in values.items() if value},
     )
+
+
+def _part(text: str, pattern: str) -> str:
+    """The first group of a pattern in a text; the text where there is no pattern."""
+    if not pattern:
+        return text
+    match = re.search(pattern, text)
+    return match[1] if match else ""
 
 
 def _end(

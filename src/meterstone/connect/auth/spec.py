@@ -96,6 +96,7 @@ class TokenPaths(_Strict):
         expires_at: a moment, written as ``expires_at_as`` says.
         lifetime_s: of the access token, where the answer does not say and the vendor's page does.
         account: id of the account that was signed in.
+        account_matches: regular expression whose first group is the id, where it is part of a text.
         values: other values that requests need, by the name they have in templates.
         error, error_text: code and sentence of an error, also in an answer with status 200.
     """
@@ -110,6 +111,7 @@ class TokenPaths(_Strict):
     refresh_expires_at: str = ""
     scope: str = "scope"
     account: str = ""
+    account_matches: str = ""
     values: dict[str, str] = Field(default_factory=dict)
     error: str = "error"
     error_text: str = "error_description"

@@ -28,6 +28,8 @@ def records(body: bytes, _context: Context) -> Iterator[dict[str, Any] | Reject]
     Raises:
         FormatError: it is neither.
     """
+    if not body.strip():  # a job that found nothing
+        return
     if not body.startswith(b'"'):
         yield from _of_json(body)
         return

@@ -53,14 +53,15 @@ def vendor(books: Books, seed: int, clock: Clock | None = None) -> Vendor:
         entity.listen(messages.tell)
     client = accounts.register()
     first = accounts.grant(org.id, client.id, signin.SCOPES)
-    limits = Limits(clock, [DAILY], headers=_used, retry_after=False)
+    limits = Limits(clock, [DAILY], headers=_used, retry_after="never")
     signs_in = signin.SignIn(accounts, clock, client, org=org.id, user=org.user, name=_USER)
     return Vendor(
         name="salesforce", title="Salesforce", clock=clock, faults=faults,
         routes=[*signs_in.routes(), *Api(org, accounts, clock, limits).routes()],
         entities=org.entities,
         listed=[Account(org.id, "Simulated org", first.access, more={"username": _USER})],
-        client=client, accounts=accounts, sender=sender, trouble=trouble, limits=limits,
+        client=client, settings=("login_url",), accounts=accounts, sender=sender,
+        trouble=trouble, limits=limits,
         live=Live(6, lambda chance: _happen(org, chance)),
         exception_handlers=dict.fromkeys((ApiError, Refused, QueryProblem), error),
     )  # fmt: skip
