@@ -230,17 +230,21 @@ ZERO = (
 def page(rows: Mapping[str, object], options: argparse.Namespace) -> str:
     """The page of docs/proofs."""
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    lead = (__doc__ or "").partition("\n\n    ")[0]
-    what = (__doc__ or "").partition("--kills 100\n\n")[2].partition("\n\nPrints")[0]
+    lead = (__doc__ or "").partition(".\n\n    ")[0]
+    what = (
+        (__doc__ or "")
+        .partition("--kills 100\n\n")[2]
+        .partition("\n\nPrints")[0]
+        .replace("``", "`")
+    )
     return f"""# {lead}
 
 `python tests/proof/outbound.py --events {options.events} --kills {options.kills}`
 
 {what}
 
-Run on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, on 2 cores that
-others used too; seed {options.seed}, waits divided by {options.faster:g}, an attempt's timeout
-{TIMEOUT_S} s.
+Run on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, 2 cores that others used
+too; seed {options.seed}, waits divided by {options.faster:g}, an attempt's timeout {TIMEOUT_S} s.
 
 | what | count |
 |---|---|

@@ -136,10 +136,11 @@ class Deliveries:
         return Taken(ok, media_type, events=counts["new"], doubles=counts["double"])
 
     def _spec(self, connector: str) -> WebhookSpec:
-        found = self._mappings.connectors.get(connector)
-        if found is None or found.webhooks is None:
+        known = self._mappings.connectors
+        spec = known[connector].webhooks if connector in known else None
+        if spec is None:
             raise UnknownHook
-        return found.webhooks
+        return spec
 
     def _read(
         self, connector: str, token: str, scheme: Scheme

@@ -107,14 +107,15 @@ class Hooks:
 
     def _scheme(self, connector: str) -> Scheme:
         with_webhooks = [key for key, each in self._connectors.items() if each.webhooks]
-        found = self._connectors.get(connector)
-        if found is None or found.webhooks is None:
+        known = connector in self._connectors
+        spec = self._connectors[connector].webhooks if known else None
+        if spec is None:
             raise InputError(
                 f"connector {connector!r} has no webhooks",
                 place="connector",
                 mend=suggest(connector, with_webhooks),
             )
-        return found.webhooks.scheme
+        return spec.scheme
 
 
 def shown(hook: Hook) -> dict[str, Any]:
