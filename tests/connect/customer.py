@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from meterstone.app import Home
-from meterstone.connect.auth.access import Access
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.connect.hub import Hub
 from meterstone.demo.connecting import connect
@@ -23,17 +22,26 @@ class Customer:
     """Stand-ins, and a home that is connected to them."""
 
     home: Home
-    hub: Hub
-    access: Access
     vendors: Mapping[str, Vendor]
     addresses: Mapping[str, str]
     connections: Mapping[str, list[Connection]]
 
-    def sync(self, *names: str) -> None:
-        """Read every stream of the connections (of some vendors), and map."""
+    @property
+    def hub(self) -> Hub:
+        """The connected systems of the home."""
+        return self.home.hub
+
+    def fact_streams(self, name: str) -> list[str]:
+        """Streams of a vendor that are asked for and give facts."""
+        streams = self.home.connectors[name].streams.items()
+        return [key for key, stream in streams if stream.facts and stream.request]
+
+    def sync(self, *names: str, facts_only: bool = False) -> None:
+        """Read the streams of the connections (of some vendors); all, or those that give facts."""
         for name in names or self.connections:
             for connection in self.connections[name]:
-                for stream in self.hub.streams(connection):
+                chosen = self.fact_streams(name) if facts_only else self.hub.streams(connection)
+                for stream in chosen:
                     self.hub.sync(connection.id, stream)
 
     def facts(self, fact: str, **where: str) -> list[dict[str, Any]]:
@@ -48,36 +56,38 @@ class Customer:
 
 
 @contextmanager
-def customer(
-    folder: Path, books: Books, *names: str, limits: bool = False, accounts: int | None = None
-) -> Iterator[Customer]:
-    """Serve stand-ins and connect a new home to them.
-
-    Args:
-        limits: whether the stand-ins hold their rate limits.
-        accounts: of each vendor, at most.
-    """
+def standing_in(books: Books, *names: str) -> Iterator[tuple[dict[str, Vendor], dict[str, str]]]:
+    """Serve stand-ins, without rate limits: by name, and their addresses."""
     made = {name: make(name, books, 1) for name in names}
     for vendor in made.values():
         if vendor.limits is not None:
-            vendor.limits.on = limits
+            vendor.limits.on = False
     with running(*made.values()) as urls:
-        addresses = dict(zip(made, urls, strict=True))
-        home = Home(folder)
-        egress = Egress(VENDORS.with_loopback())
-        access = Access(home.ledger, home.connectors, egress)
-        hub = Hub(
-            ledger=home.ledger, log=home.log, recorder=home.recorder, connectors=home.connectors,
-            mappings=home.mappings, access=access, egress=egress, folder=folder,
-        )  # fmt: skip
-        connections = {}
-        for name, vendor in made.items():
-            given = vendor.credentials(addresses[name])
-            if accounts is not None and "accounts" in given:
-                given["accounts"] = given["accounts"][:accounts]
-            connections[name] = connect(access, home.connectors[name], given)
-        try:
-            yield Customer(home, hub, access, made, addresses, connections)
-        finally:
-            hub.close()
-            home.close()
+        yield made, dict(zip(made, urls, strict=True))
+
+
+@contextmanager
+def connected(
+    folder: Path, vendors: Mapping[str, Vendor], addresses: Mapping[str, str]
+) -> Iterator[Customer]:
+    """A new home that is signed in at all of them."""
+    home = Home(folder)
+    home.egress = Egress(VENDORS.with_loopback())
+    try:
+        connections = {
+            name: connect(home.access, home.connectors[name], vendor.credentials(addresses[name]))
+            for name, vendor in vendors.items()
+        }
+        yield Customer(home, vendors, addresses, connections)
+    finally:
+        home.close()
+
+
+@contextmanager
+def customer(folder: Path, books: Books, *names: str) -> Iterator[Customer]:
+    """Stand-ins, and a new home that is connected to them."""
+    with (
+        standing_in(books, *names) as (vendors, addresses),
+        connected(folder, vendors, addresses) as made,
+    ):
+        yield made

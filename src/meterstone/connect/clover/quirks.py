@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from meterstone.connect.amounts import in_usd, shares
 from meterstone.connect.values import minor
 
@@ -31,6 +33,23 @@ def payments(order: Mapping[str, Any], context: Mapping[str, str]) -> Iterator[d
                 minor(gross - discounts[nth] - refund, currency), currency, context
             ),
         }  # fmt: skip
+
+
+def events(body: bytes, _context: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Events of a delivery, which may be of several merchants.
+
+    Yields:
+        ``id, type`` (such as ``O.UPDATE``), ``at, merchant, object`` (the id). Clover gives an
+        event no id: merchant, object, type and time stand for one.
+    """
+    for merchant, told in msgspec.json.decode(body)["merchants"].items():
+        for event in told:
+            kind, _, id_ = str(event["objectId"]).partition(":")
+            yield {
+                "id": f"{merchant}:{kind}:{id_}:{event['type']}:{event['ts']}",
+                "type": f"{kind}.{event['type']}", "at": event["ts"], "merchant": merchant,
+                "object": id_,
+            }  # fmt: skip
 
 
 def _refunded(order: Mapping[str, Any], payment: str) -> int:
