@@ -1,0 +1,1 @@
+"""Power BI: a table of ours as a push dataset."""

@@ -1,0 +1,1 @@
+"""Tableau: a table of ours as a data source."""
