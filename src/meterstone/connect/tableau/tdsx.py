@@ -76,4 +76,5 @@ def _tds(table: Table, stem: str) -> bytes:
             "column",
             {"datatype": kind, "name": f"[{column.name}]", "role": role, "type": shown},
         )
-    return tostring(root, "utf-8", xml_declaration=True)
+    made: bytes = tostring(root, "utf-8", xml_declaration=True)
+    return made

@@ -49,7 +49,7 @@ def vendor(books: Books, seed: int) -> Vendor:
                 TENANT,
                 "Simulated franchisor",
                 granted.access,
-                more={"tenant": TENANT, "auth_url": "{base_url}"},
+                more={"tenant": TENANT},
             )
         ],
         client=client,

@@ -45,7 +45,7 @@ def vendor(_books: Books, seed: int) -> Vendor:
                 tenant,
                 "Simulated tenant",
                 granted.access,
-                more={"tenant": tenant, "workspace": group, "login_url": "{base_url}"},
+                more={"tenant": tenant, "workspace": group},
             )
         ],
         client=client,
