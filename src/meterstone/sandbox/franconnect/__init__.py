@@ -55,6 +55,7 @@ def vendor(books: Books, seed: int) -> Vendor:
         client=client,
         accounts=accounts,
         limits=Limits(clock),
+        settings=("base_url", "auth_url"),
         live=Live(4.0, lambda chance: _happen(tenant, seed, chance)),
     )
 

@@ -51,6 +51,7 @@ def vendor(_books: Books, seed: int) -> Vendor:
         client=client,
         accounts=accounts,
         limits=Limits(clock),
+        settings=("base_url", "login_url"),
         trouble=_trouble,
     )
 
