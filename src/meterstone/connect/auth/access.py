@@ -259,7 +259,7 @@ class Access:
                 token=held,
                 renewed=noted.get("rotated"),
                 tls=self._tls,
-                endpoint=fill_url(of.auth.token_url or of.base_url, told) if told else "",
+                endpoint=_endpoint(of, told),
                 now=self._now(),
             )
         )
@@ -386,3 +386,10 @@ def _broken(
 ) -> CredentialBroken:
     store.breaks(version, cause)
     return CredentialBroken(cause, place=vendor, mend=mend)
+
+
+def _endpoint(of: Connector, told: Mapping[str, str]) -> str:
+    """Whose TLS is looked at: the token endpoint, else the API; empty where neither is known."""
+    if of.auth.token_url:
+        return fill_url(of.auth.token_url, told) if told else ""
+    return told.get("base_url", "")

@@ -52,7 +52,11 @@ def values_of(
         registration: where the vendor is; beats everything.
         settings: of the connection.
     """
-    defaults = {name: entry.default for name, entry in connector.settings.items() if entry.default}
+    defaults = {
+        name: entry.default
+        for name, entry in connector.settings.items()
+        if "default" in entry.model_fields_set
+    }
     values = {**defaults, **settings, **registration.settings}
     if "base_url" not in registration.settings and connector.base_url:
         try:
