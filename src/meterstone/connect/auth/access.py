@@ -113,8 +113,8 @@ class Access:
             Registration(given, dict(settings or {})).save(change, connector, environment)
             change.audit("oauth.register", connector, environment=environment)
 
-    def start(self, connector: str, redirect_uri: str, wish: Wish) -> Started:
-        """Begin a sign-in by browser.
+    def start(self, connector: str, redirect_uri: str, wish: Wish, *, browser: str = "") -> Started:
+        """Begin a sign-in by browser; ``browser`` is the secret that it has already.
 
         Raises:
             InputError: the vendor has no such sign-in, or our application is not registered.
@@ -133,8 +133,9 @@ class Access:
         checked_credentials(of.auth, registration.credentials, of.name)
         requests = self._requests(of, registration, checked_settings(of, wish.settings))
         return self._flow.start(
-            connector, of.auth, requests, redirect_uri=redirect_uri, wish=wish.texts()
-        )
+            connector, of.auth, requests,
+            redirect_uri=redirect_uri, wish=wish.texts(), browser=browser,
+        )  # fmt: skip
 
     def callback(self, callback: Callback) -> Connection:
         """Finish a sign-in by browser: the connection it made or mended.

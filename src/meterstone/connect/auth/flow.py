@@ -26,6 +26,7 @@ from meterstone.connect.auth.token_requests import TokenRequests
 LIFETIME = timedelta(minutes=10)
 """Of a pending sign-in: the longest that RFC 6749 (4.1.2) recommends for a code."""
 _START_AGAIN = "start again"
+_BROWSER_CHARS = 43
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,15 @@ class Flow:
         *,
         redirect_uri: str,
         wish: Mapping[str, str],
+        browser: str = "",
     ) -> Started:
-        """Begin a sign-in: fresh state, verifier and browser secret, all of 256 bits."""
-        state, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        """Begin a sign-in: state and verifier are fresh, of 256 bits.
+
+        Args:
+            browser: the secret that this browser has already, from a sign-in in another tab.
+        """
+        state = secrets.token_urlsafe(32)
+        browser = browser if len(browser) == _BROWSER_CHARS else secrets.token_urlsafe(32)
         verifier = secrets.token_urlsafe(32) if spec.pkce == "S256" else ""
         self._pending.put(
             digest(state),
