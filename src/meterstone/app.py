@@ -174,7 +174,11 @@ class Home:
     @cached_property
     def access(self) -> Access:
         """Who is signed in at which vendor."""
-        return Access(self.ledger, self.connectors, self.egress)
+        return Access(self.ledger, self.connectors, self.egress, tell=self._tell)
+
+    def _tell(self, rows: Iterable[RowMapping[str, Any]]) -> None:
+        body = "\n".join(map(json.dumps, rows)).encode() + b"\n"
+        self.recorder.land(facts_of_ours(body, "connections", "hub"))
 
     @cached_property
     def hub(self) -> Hub:

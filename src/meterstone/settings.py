@@ -26,6 +26,9 @@ SETTINGS = {
     ),
     "host": Setting("METERSTONE_HOST", "127.0.0.1", "address to serve at"),
     "port": Setting("METERSTONE_PORT", "4318", "port to serve at (4318: where OTLP is sent)"),
+    "public_url": Setting(
+        "METERSTONE_PUBLIC_URL", "", "how vendors and people call us (default: where it is served)"
+    ),
     "allow_loopback": Setting(
         "METERSTONE_ALLOW_LOOPBACK", "0", "1: systems on this machine may be called, as the sandbox"
     ),
@@ -60,6 +63,24 @@ def port_number(given: int | None) -> int:
 def home_path(given: Path | None) -> Path:
     """The home to work in."""
     return Path(setting("home", given)).expanduser()
+
+
+def public_url(host: str, port: int) -> str:
+    """How the outside calls us: of this the redirect URIs of sign-ins are made.
+
+    Raises:
+        InputError: the environment gives no URL.
+    """
+    given = setting("public_url").rstrip("/")
+    if not given:
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if not given.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        raise InputError(
+            f"{given!r} is no public address",
+            place=SETTINGS["public_url"].variable,
+            mend="give https://…, as people and vendors reach it",
+        )
+    return given
 
 
 def loopback_allowed() -> bool:

@@ -12,6 +12,7 @@ from meterstone import __version__
 from meterstone.cli import (
     attest,
     audit,
+    connecting,
     connectors,
     definitions,
     demonstration,
@@ -40,6 +41,7 @@ for part in (
     attest,
     demonstration,
     sandbox,
+    connecting,
     connectors,
     syncing,
     audit,

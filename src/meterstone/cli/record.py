@@ -17,6 +17,8 @@ from meterstone.cli.shared import (
     emit,
     mapping_shown,
 )
+from meterstone.connect.api import connection_routes
+from meterstone.connect.auth.web import oauth_routes
 from meterstone.errors import InputError
 from meterstone.measure.results import rfc3339
 from meterstone.publish.attestation_api import attestation_routes
@@ -25,16 +27,22 @@ from meterstone.publish.pages import pages
 from meterstone.record.formats import formats
 from meterstone.record.ingest import ingest as ingest_files
 from meterstone.record.receiver import serve as serve_receiver
-from meterstone.settings import home_path, port_number, setting
+from meterstone.settings import home_path, port_number, public_url, setting
 
 app = typer.Typer()
 quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be mapped, and why.")
 app.add_typer(quarantine_app, name="quarantine")
 
 
-def faces(home: Home, day: date | None = None) -> list[BaseRoute]:
-    """Everything that is served beside the ways in."""
-    return [*pages(home, day), *framework_routes(home), *attestation_routes(home)]
+def faces(home: Home, url: str, day: date | None = None) -> list[BaseRoute]:
+    """Everything that is served beside the ways in; ``url`` is how people and vendors call us."""
+    return [
+        *pages(home, day),
+        *framework_routes(home),
+        *attestation_routes(home),
+        *connection_routes(home.access, home.ledger, home.connectors),
+        *oauth_routes(home.access, url),
+    ]
 
 
 @app.command()
@@ -115,8 +123,9 @@ def serve(
     Example: meterstone serve --port 4318
     """
     del json_  # the line with the address goes to standard error in either case
+    where, number = setting("host", host), port_number(port)
     with Home(home_path(home)) as opened:
-        serve_receiver(opened, setting("host", host), port_number(port), faces(opened))
+        serve_receiver(opened, where, number, faces(opened, public_url(where, number)))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from meterstone.connect.auth.wishes import Wish
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
 from meterstone.ledger import Connection, Ledger
+from meterstone.record.answers import problem
 
 _BODY_LIMIT = 64 * 1024
 _HEADERS = {"Cache-Control": "no-store"}
@@ -176,11 +178,8 @@ def _answered(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except AuthError as error:
-        status = 502 if isinstance(error, CredentialUnavailable) else 422
-        document = {**error.as_dict(), "title": error.cause, "status": status}
-        return JSONResponse(
-            document, status, media_type="application/problem+json", headers=_HEADERS
-        )
+        down = isinstance(error, CredentialUnavailable)
+        return problem(error, HTTPStatus.BAD_GATEWAY if down else HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _json(document: Any, status: int = 200) -> Response:

@@ -96,22 +96,29 @@ class Access:
     def register(
         self,
         connector: str,
-        credentials: Mapping[str, str],
+        credentials: Mapping[str, str] | None = None,
         *,
         settings: Mapping[str, str] | None = None,
         environment: str = "production",
         actor: str = "cli",
     ) -> None:
-        """Keep the application that is registered at a vendor, for all sign-ins there.
+        """Keep the application that is registered at a vendor, and where the vendor is, for all
+        sign-ins there; what is not given stays as it was.
 
         Raises:
             InputError: a field is missing or unknown.
         """
         of = self._connectors[connector]
-        given = checked_credentials(of.auth, credentials, of.name)
         with self._ledger.change(actor) as change:
-            Registration(given, dict(settings or {})).save(change, connector, environment)
+            before = Registration.load(change, connector, environment)
+            given = before.credentials
+            if credentials:
+                given = checked_credentials(of.auth, credentials, of.name)
+            where = {**before.settings, **(settings or {})}
+            Registration(given, where).save(change, connector, environment)
             change.audit("oauth.register", connector, environment=environment)
+        with self._lock:
+            self._authorizers.clear()
 
     def start(self, connector: str, redirect_uri: str, wish: Wish, *, browser: str = "") -> Started:
         """Begin a sign-in by browser; ``browser`` is the secret that it has already.

@@ -48,7 +48,14 @@ class CredentialUnavailable(AuthError):
 
 
 class SignInRefused(AuthError):
-    """A sign-in that was not completed: refused by the person, by the vendor, or by us."""
+    """A sign-in that was not completed: refused by the person, by the vendor, or by us.
+
+    Attributes:
+        of_a_stranger: the answer belongs to no sign-in of ours, or to another browser's; it says
+            nothing of a sign-in that is still under way.
+    """
+
+    of_a_stranger = False
 
 
 class Authorizer(Protocol):

@@ -172,9 +172,9 @@ class Flow:
         state = callback.parameters.get("state", "")
         pending = self._pending.take(digest(state)) if state else None
         if pending is None:
-            raise _refused("no sign-in waits for this answer: it was used, or never started here")
+            raise _stranger("no sign-in waits for this answer: it was used, or never started here")
         if not hmac.compare_digest(pending.browser, digest(callback.browser)):
-            raise _refused("this sign-in was started in another browser")
+            raise _stranger("this sign-in was started in another browser")
         if callback.connector != pending.connector or callback.url != pending.redirect_uri:
             raise _refused("the answer came at another address than the one agreed with the vendor")
         if self._now() >= pending.expires_at:
@@ -252,3 +252,9 @@ def _person_said(code: str) -> str:
 
 def _refused(cause: str) -> SignInRefused:
     return SignInRefused(cause, place="sign-in", mend=_START_AGAIN)
+
+
+def _stranger(cause: str) -> SignInRefused:
+    error = _refused(cause)
+    error.of_a_stranger = True
+    return error

@@ -79,7 +79,7 @@ def checked_settings(connector: Connector, given: Mapping[str, str]) -> dict[str
                 place="settings",
                 mend=suggest(name, list(connector.settings)) if connector.settings else "give none",
             )
-        if name in _hosts(connector):
+        if name in hosts(connector):
             raise InputError(
                 f"{name!r} says where {connector.name} is; it belongs to the registration",
                 place="settings",
@@ -109,8 +109,8 @@ def checked_credentials(spec: AuthSpec, given: Mapping[str, str], vendor: str) -
     return Credentials({name: value for name, value in given.items() if value})
 
 
-def _hosts(connector: Connector) -> frozenset[str]:
-    """Settings by which a URL begins: they choose the host."""
+def hosts(connector: Connector) -> frozenset[str]:
+    """Settings that only a registration may set: a URL begins by them, so they choose the host."""
     spec = connector.auth
     calls = [call for call in (spec.revoke, spec.sign_in, spec.sign_out) if call]
     urls = [
@@ -121,4 +121,5 @@ def _hosts(connector: Connector) -> frozenset[str]:
         spec.refresh.url,
         *(call.url for call in calls),
     ]
-    return frozenset(url[1 : url.index("}")] for url in urls if url.startswith("{") and "}" in url)
+    heads = {url[1 : url.index("}")] for url in urls if url.startswith("{") and "}" in url}
+    return frozenset(heads | {"base_url"})

@@ -158,6 +158,8 @@ class TokenRequests:
             return httpx2.Request(
                 method, add_params_to_uri(url, list(fields.items())), headers=sent
             )
+        if not fields:
+            return httpx2.Request(method, url, headers=sent)
         if form == "json":
             sent.setdefault("Content-Type", "application/json")
             return httpx2.Request(method, url, headers=sent, content=json.dumps(fields).encode())

@@ -22,6 +22,7 @@ from meterstone.connect.auth.base import AuthError, CredentialUnavailable, SignI
 from meterstone.connect.auth.flow import LIFETIME, Callback
 from meterstone.connect.auth.wishes import Wish
 from meterstone.errors import InputError, MeterstoneError
+from meterstone.ledger import Connection
 
 COOKIE = "meterstone_sign_in"
 _HEADERS = {
@@ -41,15 +42,20 @@ def callback_url(public_url: str, connector: str) -> str:
     return f"{public_url.rstrip('/')}/oauth/callback/{connector}"
 
 
-def oauth_routes(access: Access, public_url: str) -> list[BaseRoute]:
+def oauth_routes(
+    access: Access,
+    public_url: str,
+    ended: Callable[[Connection | SignInRefused], None] = lambda _: None,
+) -> list[BaseRoute]:
     """Routes of the sign-in by browser.
 
     Args:
         access: does it.
         public_url: how the outside calls us, such as ``https://hub.example``. The redirect URI is
             made of this and never of what a request says of its host.
+        ended: told of each sign-in that was begun here and came to its end.
     """
-    pages = _Pages(access, public_url.rstrip("/"))
+    pages = _Pages(access, public_url.rstrip("/"), ended)
     return [
         Route("/oauth/start/{connector}", pages.start),
         Route("/oauth/callback/{connector}", pages.callback),
@@ -58,8 +64,14 @@ def oauth_routes(access: Access, public_url: str) -> list[BaseRoute]:
 
 
 class _Pages:
-    def __init__(self, access: Access, public_url: str) -> None:
+    def __init__(
+        self,
+        access: Access,
+        public_url: str,
+        ended: Callable[[Connection | SignInRefused], None],
+    ) -> None:
         self._access = access
+        self._ended = ended
         self._public = public_url
         self._host = urlsplit(public_url).netloc
         self._secure = urlsplit(public_url).scheme == "https"
@@ -109,14 +121,19 @@ class _Pages:
         if len(parameters.multi_items()) != len(parameters):
             # RFC 6749, 3.1: no parameter twice; which one counted would be a guess
             raise SignInRefused("a parameter came twice", place="sign-in", mend="start again")
-        connection = self._access.callback(
-            Callback(
-                connector=request.path_params["connector"],
-                url=self._public + request.url.path,
-                browser=request.cookies.get(COOKIE, ""),
-                parameters=dict(parameters),
-            )
+        callback = Callback(
+            connector=request.path_params["connector"],
+            url=self._public + request.url.path,
+            browser=request.cookies.get(COOKIE, ""),
+            parameters=dict(parameters),
         )
+        try:
+            connection = self._access.callback(callback)
+        except SignInRefused as error:
+            if not error.of_a_stranger:
+                self._ended(error)
+            raise
+        self._ended(connection)
         where = f"{self._public}/oauth/connected/{connection.id}"
         return RedirectResponse(where, 303, headers=_HEADERS)
 
