@@ -19,13 +19,14 @@ from meterstone.connect.auth.base import (
     CredentialUnavailable,
     SignInRefused,
 )
-from meterstone.connect.auth.controls import Check, Subject, checks
+from meterstone.connect.auth.controls import Check, checks
 from meterstone.connect.auth.credentials import Credentials, Token
 from meterstone.connect.auth.facts import Tell, check_rows, connection_row, nobody
 from meterstone.connect.auth.flow import Callback, Flow, SignedIn, Started
 from meterstone.connect.auth.http import Send, sender, tls_version, token_client
 from meterstone.connect.auth.ledger_store import (
     ACTOR,
+    CREDENTIALS,
     RENEWAL,
     SIGN_IN,
     TOKEN,
@@ -38,16 +39,15 @@ from meterstone.connect.auth.registration import (
     checked_settings,
     values_of,
 )
+from meterstone.connect.auth.subjects import subject_of
 from meterstone.connect.auth.token_requests import TokenRequests
 from meterstone.connect.auth.tokens import LEASE_S, TokenManager
 from meterstone.connect.auth.wishes import Wish, again, connection_for
 from meterstone.connect.egress import Egress
-from meterstone.connect.fill import fill_url
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
 from meterstone.ledger import Change, Connection, Ledger
 
-CREDENTIALS = "credentials"
 _LIVE = ("active", "broken", "paused")
 _STATIC = ("api_key", "basic", "none")
 
@@ -119,6 +119,17 @@ class Access:
             change.audit("oauth.register", connector, environment=environment)
         with self._lock:
             self._authorizers.clear()
+
+    def check_registered(self, connector: str, environment: str) -> None:
+        """See that our application is registered, before a person is sent anywhere.
+
+        Raises:
+            InputError: it is not; says what is missing.
+        """
+        of = self._connectors[connector]
+        with self._ledger.read() as seen:
+            registration = Registration.load(seen, connector, environment)
+        checked_credentials(of.auth, registration.credentials, of.name)
 
     def start(self, connector: str, redirect_uri: str, wish: Wish, *, browser: str = "") -> Started:
         """Begin a sign-in by browser; ``browser`` is the secret that it has already.
@@ -246,31 +257,8 @@ class Access:
         with self._ledger.read() as seen:
             found = seen.connections.get(connection)
             of = self._connectors[found.connector]
-            registration = Registration.load(seen, found.connector, found.environment)
-            given = seen.secrets.get(connection, CREDENTIALS)
-            token = seen.secrets.get(connection, TOKEN)
-            sign_in = seen.secrets.get(connection, SIGN_IN)
-            names = [
-                name for name in (TOKEN, CREDENTIALS) if name in seen.secrets.names(connection)
-            ]
-            at_rest = {name: seen.secrets.at_rest(connection, name) or b"" for name in names}
-        noted = json.loads(sign_in.value) if sign_in else {}
-        values = values_of(of, registration, found.settings)
-        held = Token.opened(token.value) if token else None
-        told = {**values, **held.values} if held else values
-        return checks(
-            Subject(
-                connector=of,
-                at_rest=at_rest,
-                credentials=Credentials.opened(given.value) if given else registration.credentials,
-                sign_in=noted,
-                token=held,
-                renewed=noted.get("rotated"),
-                tls=self._tls,
-                endpoint=_endpoint(of, told),
-                now=self._now(),
-            )
-        )
+            subject = subject_of(seen, of, found, tls=self._tls, now=self._now())
+        return checks(subject)
 
     def tell_checks(self, *connections: Connection) -> list[Connection]:
         """Look at the controls of these connections (of all that are live, when none is given)
@@ -394,10 +382,3 @@ def _broken(
 ) -> CredentialBroken:
     store.breaks(version, cause)
     return CredentialBroken(cause, place=vendor, mend=mend)
-
-
-def _endpoint(of: Connector, told: Mapping[str, str]) -> str:
-    """Whose TLS is looked at: the token endpoint, else the API; empty where neither is known."""
-    if of.auth.token_url:
-        return fill_url(of.auth.token_url, told) if told else ""
-    return told.get("base_url", "")

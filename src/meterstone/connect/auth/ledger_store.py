@@ -17,6 +17,7 @@ from meterstone.errors import ConflictError
 from meterstone.ledger import Change, Lease, Ledger
 
 TOKEN = "token"  # noqa: S105  # the name of a secret, not one
+CREDENTIALS = "credentials"
 RENEWAL = "renewal"
 SIGN_IN = "sign-in"
 """How the sign-in went and what the last renewal brought: for the checks, not for requests."""
