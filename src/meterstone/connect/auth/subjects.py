@@ -53,7 +53,8 @@ def subject_of(
 
 
 def _endpoint(of: Connector, told: Mapping[str, str]) -> str:
+    """Whose TLS is looked at: the token endpoint, else the API; empty where neither is known."""
     try:
-        return fill_url(of.auth.token_url or told.get("base_url", of.base_url), told)
+        return fill_url(of.auth.token_url, told) or told.get("base_url", "")
     except InputError:
-        return ""  # it is known after a sign-in, and there was none
+        return ""

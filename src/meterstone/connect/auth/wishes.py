@@ -40,7 +40,7 @@ class Wish:
         return cls(**{**texts, "settings": json.loads(texts["settings"])})
 
 
-def again(connection: Connection, connector: str) -> Wish:
+def again(connection: Connection, connector: str, wish: Wish) -> Wish:
     """The wish to sign a connection in again."""
     if connection.connector != connector:
         raise InputError(
@@ -52,7 +52,7 @@ def again(connection: Connection, connector: str) -> Wish:
         connection=connection.id,
         account=connection.account,
         environment=connection.environment,
-        settings=connection.settings,
+        settings={**connection.settings, **wish.settings},
     )
 
 
@@ -66,10 +66,12 @@ def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> C
                 place=found.id,
                 mend="sign in with the account of this connection, or connect the other one anew",
             )
-        return found
+        return _touched(change, found, wish)
     account = account or wish.account or wish.name or of.connector
     same = change.connections.find(of.connector, account, wish.environment)
-    return same or change.connections.add(
+    if same:
+        return _touched(change, same, wish)
+    return change.connections.add(
         connector=of.connector,
         account=account,
         name=wish.name,
@@ -77,3 +79,9 @@ def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> C
         environment=wish.environment,
         settings=dict(wish.settings),
     )
+
+
+def _touched(change: Change, found: Connection, wish: Wish) -> Connection:
+    """The same connection in a new version, so that clients made for the former one are not used."""
+    settings = {**found.settings, **wish.settings}
+    return change.connections.update(found.id, settings=settings)
