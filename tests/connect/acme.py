@@ -208,12 +208,18 @@ class Scene:
 
 @contextmanager
 def scene(
-    folder: Path, acme: Acme, *, file: str | None = None, clock: Quick | None = None
+    folder: Path,
+    acme: Acme,
+    *,
+    connector: str = "acme",
+    file: str | None = None,
+    clock: Quick | None = None,
 ) -> Iterator[Scene]:
     """A home with one connection to the vendor."""
-    own = folder / "connectors" / "acme"
-    own.mkdir(parents=True, exist_ok=True)
-    (own / "connector.yaml").write_text(file or FILE.read_text())
+    if connector == "acme":
+        own = folder / "connectors" / "acme"
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "connector.yaml").write_text(file or FILE.read_text())
     known = connectors(folder)
     mappings = Mappings(lambda: known)
     ledger = Ledger.open(folder)
@@ -227,8 +233,8 @@ def scene(
         clock=quick,
     )  # fmt: skip
     with ledger.change("test") as change:
-        made = change.connections.find("acme", "M1") or change.connections.add(
-            connector="acme", account="M1", status="active"
+        made = change.connections.find(connector, "M1") or change.connections.add(
+            connector=connector, account="M1", status="active"
         )
     try:
         yield Scene(hub, acme, key, quick, ledger, log, recorder, made)

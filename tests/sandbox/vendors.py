@@ -31,7 +31,7 @@ def spec(name: str) -> dict[str, Any]:
     if not path.exists():
         pytest.skip(f"no specification at {path}; set METERSTONE_SHARED")
     text = path.read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    read: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return read
 
 

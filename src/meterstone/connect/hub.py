@@ -197,11 +197,9 @@ class Hub:
 
     def _sync(self, connection: Connection, stream: str) -> Sync:
         key = connection.connector
-        with self.ledger.read() as seen:
-            same = [c for c in seen.connections.all(key) if c.status != "new"]
         return Sync(
             self._storage, self.client(connection), self.mappings.of(key, stream), stream,
-            self.connectors.quirks(key), alone=len(same) <= 1,
+            self.connectors.quirks(key),
         )  # fmt: skip
 
     def find_sites(self, connection: Connection) -> Connection:

@@ -7,7 +7,7 @@ give two the next time. The rows to withdraw are those that the warehouse has of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +28,9 @@ class Known:
     Args:
         recorder: whose warehouse and log.
         connector: the ``integration`` of the rows.
-        connection: whose rows; told by the landed record that a row came from.
+        connection, stream: whose rows; told by the landed record that a row came from, because a
+            vendor's ids are unique within a stream only.
         facts: names of the facts that the stream gives.
-        alone: this is the only connection of the connector, so all rows are its own.
     """
 
     def __init__(
@@ -38,16 +38,15 @@ class Known:
         recorder: Recorder,
         connector: str,
         connection: str,
+        stream: str,
         facts: Iterable[str],
-        *,
-        alone: bool,
     ) -> None:
         self._recorder = recorder
         self._log: LandingLog = recorder.log
         self._connector = connector
         self._connection = connection
+        self._stream = stream
         self._facts = tuple(facts)
-        self._alone = alone
 
     def refs(self, before: datetime) -> set[str]:
         """Vendor ids of the records that were known at a moment and still are."""
@@ -57,9 +56,9 @@ class Known:
                 f"SELECT k.source_ref, k._seq FROM {self._of(fact)} AS k "
                 f"WHERE {self._mine} AND k.recorded_at <= {_moment(before)}"
             )
-            mine = self._of_connection(set(table.column("_seq").unique().to_pylist()))
+            mine = self._of_stream(set(table.column("_seq").unique().to_pylist()))
             rows = zip(table.column("source_ref"), table.column("_seq"), strict=True)
-            found |= {ref.as_py() for ref, seq in rows if self._alone or seq.as_py() in mine}
+            found |= {ref.as_py() for ref, seq in rows if seq.as_py() in mine}
         return found
 
     def retract(self, refs: Collection[str], why: str) -> int:
@@ -71,18 +70,16 @@ class Known:
         rows = [row for fact in self._facts for row in self._rows(fact, refs)]
         return self._land(rows, why)
 
-    def retract_vanished(self, batches: Iterable[FactBatch]) -> int:
+    def retract_vanished(self, refs: Collection[str], batches: Iterable[FactBatch]) -> int:
         """Withdraw rows of records that came again without them.
 
         Args:
-            batches: the rows that these records give now; they are in the warehouse already.
+            refs: the records, of which nothing was refused.
+            batches: the rows that they give now; they are in the warehouse already.
         """
         now: dict[str, set[tuple[Any, ...]]] = {fact: set() for fact in self._facts}
-        refs: set[str] = set()
         for batch in batches:
-            columns = [*batch.schema.key, "source_ref"]
-            for row in batch.table.select(columns).to_pylist():
-                refs.add(row["source_ref"])
+            for row in batch.table.select(list(batch.schema.key)).to_pylist():
                 now[batch.schema.name].add(tuple(row[key] for key in batch.schema.key))
         gone = [
             row
@@ -101,7 +98,7 @@ class Known:
                 f"SELECT k.* FROM {self._of(fact)} AS k "
                 f"WHERE {self._mine} AND k.source_ref IN ({listed})"
             ).to_pylist()
-        mine = self._of_connection({row["_seq"] for row in found})
+        mine = self._of_stream({row["_seq"] for row in found})
         return [{"fact": fact, **row} for row in found if row["_seq"] in mine]
 
     def _land(self, rows: list[dict[str, Any]], why: str) -> int:
@@ -130,16 +127,14 @@ class Known:
     def _mine(self) -> str:
         return f"k.integration = {_text(self._connector)} AND k.source_ref IS NOT NULL"
 
-    def _of_connection(self, seqs: set[int]) -> set[int]:
-        """Which of these landed records came over this connection."""
-        if self._alone:
-            return seqs
-        contexts = self._log.contexts(sorted(seqs))
-        return {seq for seq, context in contexts.items() if _is_of(context, self._connection)}
-
-
-def _is_of(context: Mapping[str, str], connection: str) -> bool:
-    return context.get("connection", connection) == connection
+    def _of_stream(self, seqs: set[int]) -> set[int]:
+        """Which of these landed records are of this stream of this connection."""
+        return {
+            seq
+            for seq, context in self._log.contexts(sorted(seqs)).items()
+            if context.get("connection") == self._connection
+            and context.get("stream") in (self._stream, "")  # a delivery may be of several
+        }
 
 
 def _text(value: str) -> str:

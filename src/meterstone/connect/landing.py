@@ -24,12 +24,14 @@ SITES = "sites"
 
 @dataclass(slots=True)
 class LandedPage:
-    """What became of a page: its records as mapped, the facts, and how many records gave none."""
+    """What became of a page: its records as mapped, the facts, how many records were refused, and
+    the vendor ids of those that were not."""
 
     records: list[MappedRecord] = field(default_factory=list)
     batches: list[FactBatch] = field(default_factory=list)
     failed: int = 0
     read: int = 0
+    whole: set[str] = field(default_factory=set)
 
 
 def context_of(
@@ -81,6 +83,7 @@ class PageLander:
         self._mapping = mapping
         self.connection = connection
         self._stream = stream
+        self._refs: dict[int, str] = {}
 
     def unknown_sites(self, records: Iterable[Any]) -> set[str]:
         """Sites that occur in records and belong to no franchise yet."""
@@ -121,6 +124,7 @@ class PageLander:
         """Map the records of a page, as the recorder would."""
         record = _provisional(incoming, at)
         defaults = {"environment": incoming.context["environment"]}
+        self._refs = {}
         rejects: list[Reject] = []
         for part in batches(record, self._rows(page, records, incoming.context), defaults):
             if isinstance(part, Reject):
@@ -128,7 +132,9 @@ class PageLander:
             else:
                 rejects += part.rejects
                 page.batches.append(part)
-        page.failed = len({reject.item for reject in rejects})
+        refused = {reject.item for reject in rejects}
+        page.failed = len(refused)
+        page.whole = {ref for item, ref in self._refs.items() if item not in refused}
         return rejects
 
     def _rows(
@@ -140,6 +146,8 @@ class PageLander:
                 continue
             mapped = self._mapping.map(record, context)
             page.records.append(mapped)
+            if mapped.ref is not None:
+                self._refs[item] = mapped.ref
             for row in mapped.rows:
                 yield item, row
             for reason, mend in mapped.refused:

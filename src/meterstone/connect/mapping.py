@@ -73,8 +73,8 @@ class StreamMapping:
         self._deleted = self.is_deleted if deletes.kind == "flag" else None
         self._facts = [_Fact(spec, connector.connector, quirks) for spec in stream.facts]
         self.fact_names = tuple(dict.fromkeys(spec.fact for spec in stream.facts))
-        self.splits = any(spec.rows is not None or spec.python for spec in stream.facts)
-        """Whether one record gives several rows, so that some may vanish while it stays."""
+        self.may_lose = any(s.rows is not None or s.python or s.when for s in stream.facts)
+        """Whether a row may vanish while its record stays: one of several, or under a condition."""
 
     def records(self, body: bytes, context: Context) -> Iterator[Any]:
         """Records of an answer, in order; a `Reject` for what is none. The context's ``answer``

@@ -20,6 +20,7 @@ As = Literal[
     "boolean",
     "text",
     "lower",
+    "upper",
     "minor",
 ]
 """Conversions; all take JSON values and the same as text."""

@@ -26,7 +26,7 @@ from meterstone.connect.client import Client
 from meterstone.connect.clock import Clock
 from meterstone.connect.known import Known
 from meterstone.connect.lag import Change, moment_of, tell_changes
-from meterstone.connect.landing import SITES, PageLander
+from meterstone.connect.landing import SITES, LandedPage, PageLander
 from meterstone.connect.mapping import StreamMapping
 from meterstone.connect.missed import suspect
 from meterstone.connect.paths import at_path
@@ -113,12 +113,11 @@ class Sync:
         mapping: of the stream.
         stream: its key.
         quirks: the vendor's Python.
-        alone: the connection is the only one of its connector.
     """
 
     def __init__(
         self, storage: Storage, client: Client, mapping: StreamMapping, stream: str,
-        quirks: Quirks, *, alone: bool,
+        quirks: Quirks,
     ) -> None:  # fmt: skip
         self._to = storage
         self._client = client
@@ -128,8 +127,8 @@ class Sync:
         self._key = stream
         self._stream = mapping.stream
         self._known = Known(
-            storage.recorder, self._connector.connector, self._connection.id, mapping.fact_names,
-            alone=alone,
+            storage.recorder, self._connector.connector, self._connection.id, stream,
+            mapping.fact_names,
         )  # fmt: skip
         self._lander = PageLander(
             storage.log, storage.recorder, self._connector, mapping, self._connection, stream
@@ -138,6 +137,7 @@ class Sync:
         self._waiting_rows = 0
         self._changes: list[Change] = []
         self._split: list[FactBatch] = []
+        self._refs: set[str] = set()
 
     def run(
         self,
@@ -214,7 +214,7 @@ class Sync:
         )  # fmt: skip
         report.read, report.written, report.failed = page.read, page.read, page.failed
         self._note_changes(page.records, self._to.clock.now())
-        self._split += page.batches
+        self._note_rows(page)
         self._apply()
         report.finished_at = self._to.clock.now()
         return report
@@ -274,7 +274,7 @@ class Sync:
             self._waiting_rows += sum(b.table.num_rows for b in landed.batches)
             if not under.first:
                 self._note_changes(landed.records, now)
-                self._split += landed.batches if self._mapping.splits else []
+                self._note_rows(landed)
         under.digests = [*under.digests[-KEPT_DIGESTS + 1 :], digest]
         report.pages += 1
         report.read += len(page.records)
@@ -305,18 +305,24 @@ class Sync:
                 row = record.rows[0] if record.rows else {}
                 self._changes.append(Change(record.ref, changed, now, row.get("franchise_id")))
 
+    def _note_rows(self, page: LandedPage) -> None:
+        """Remember what records give now, so that what they gave before can be withdrawn."""
+        if self._mapping.may_lose:
+            self._refs |= page.whole
+            self._split += page.batches
+
     def _apply(self) -> None:
         """Bring what was landed into the warehouse, and tell what that makes known."""
         self._to.recorder.map_new()
-        if self._split and self._mapping.splits:
-            self._known.retract_vanished(self._split)
+        if self._refs:
+            self._known.retract_vanished(self._refs, self._split)
         if self._changes:
             tell_changes(
                 self._to.telemetry, self._to.recorder.warehouse, self._connection, self._key,
                 self._changes, self._to.clock.now(),
             )  # fmt: skip
             suspect(self._to.ledger, self._connection, self._key, self._changes)
-        self._waiting_rows, self._changes, self._split = 0, [], []
+        self._waiting_rows, self._changes, self._split, self._refs = 0, [], [], set()
 
     # -- what was deleted -------------------------------------------------------------------------
 

@@ -132,6 +132,7 @@ PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "boolean": boolean,
     "text": word,
     "lower": lambda value: (word(value) or "").lower(),
+    "upper": lambda value: (word(value) or "").upper(),
 }
 """Conversions that need nothing but the value."""
 
