@@ -340,6 +340,8 @@ class Sync:
         deletes = self._stream.deletes
         if deletes.kind == "changes" and deletes.request and not under.first:
             since = _at(cursor["deletes_at"]) if cursor.get("deletes_at") else _at(under.began)
+            if self._stream.cursor:  # the vendor's clock and ours differ, and its times are coarse
+                since -= self._stream.cursor.look_back
             since = max(since, now - deletes.most_back) if deletes.most_back else since
             values = moments(self._stream.cursor, since, now)
             call = self._client.call(deletes.request, values)
