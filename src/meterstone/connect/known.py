@@ -61,13 +61,20 @@ class Known:
             found |= {ref.as_py() for ref, seq in rows if seq.as_py() in mine}
         return found
 
+    def rows(self, refs: Collection[str]) -> list[dict[str, Any]]:
+        """Current rows of some records, each with its ``fact``."""
+        return [row for fact in self._facts for row in self._rows(fact, refs)]
+
     def retract(self, refs: Collection[str], why: str) -> int:
         """Withdraw all rows of some records.
 
         Returns:
             How many rows.
         """
-        rows = [row for fact in self._facts for row in self._rows(fact, refs)]
+        return self.withdraw(self.rows(refs), why)
+
+    def withdraw(self, rows: list[dict[str, Any]], why: str) -> int:
+        """Land rows once more, as retracted; how many."""
         return self._land(rows, why)
 
     def retract_vanished(self, refs: Collection[str], batches: Iterable[FactBatch]) -> int:

@@ -4,6 +4,7 @@ from meterstone.ledger.announced import Attempt, Delivery, Endpoint, Message
 from meterstone.ledger.audit import AuditLog, AuditReport, Entry
 from meterstone.ledger.connections import Connection, Status
 from meterstone.ledger.cursors import Cursor
+from meterstone.ledger.discrepancies import Discrepancy
 from meterstone.ledger.inbound import InboundEvent
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
@@ -21,6 +22,7 @@ __all__ = [
     "Connection",
     "Cursor",
     "Delivery",
+    "Discrepancy",
     "Endpoint",
     "Entry",
     "InboundEvent",

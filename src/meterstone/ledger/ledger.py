@@ -26,6 +26,7 @@ from meterstone.ledger.audit import AuditLog
 from meterstone.ledger.checkpoints import Checkpoints
 from meterstone.ledger.connections import Connection, Connections
 from meterstone.ledger.cursors import Cursors
+from meterstone.ledger.discrepancies import Discrepancies
 from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
@@ -57,6 +58,7 @@ class Change:
     leases: LeasesIn = field(init=False)
     outbox: Outbox = field(init=False)
     inbound: Inbound = field(init=False)
+    discrepancies: Discrepancies = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -68,6 +70,7 @@ class Change:
             ("leases", LeasesIn(self._tx)),
             ("outbox", Outbox(self._tx, queue)),
             ("inbound", Inbound(self._tx)),
+            ("discrepancies", Discrepancies(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

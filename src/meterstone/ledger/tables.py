@@ -300,3 +300,23 @@ _open = sa.and_(inbound_events.c.done_at.is_(None), inbound_events.c.landed.is_n
 sa.Index(
     "ix_inbound_events_open", inbound_events.c.landed, sqlite_where=_open, postgresql_where=_open
 )
+
+discrepancies = sa.Table(
+    "discrepancies",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("recon", sa.Text, nullable=False),
+    sa.Column("connection", sa.Text, nullable=False),
+    sa.Column("entity", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("amount", sa.Float),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("found_at", Moment, nullable=False),
+    sa.Column("resolved_at", Moment),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_discrepancies_open", discrepancies.c.outcome, discrepancies.c.connection)
+sa.Index("ix_discrepancies_recon", discrepancies.c.recon)

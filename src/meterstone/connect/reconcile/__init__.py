@@ -1,0 +1,8 @@
+"""Reconciliation: source and copy are compared, differences are resolved by declared precedence."""
+
+from meterstone.connect.reconcile.reconciler import Reconciler
+from meterstone.connect.reconcile.result import Reconciliation
+from meterstone.connect.reconcile.rules import Rules, rules
+from meterstone.connect.reconcile.sales import compare_sales
+
+__all__ = ["Reconciler", "Reconciliation", "Rules", "compare_sales", "rules"]
