@@ -122,7 +122,8 @@ class Rules(Strict):
         if allowed is not None:
             return abs(Decimal(str(one)) - Decimal(str(other))) <= Decimal(str(allowed))
         relative = 0.0 if isinstance(one, Decimal) else self.tolerance.number
-        return bool(abs(float(one) - float(other)) <= relative * max(abs(one), abs(other)))
+        one, other = float(one), float(other)
+        return bool(abs(one - other) <= relative * max(abs(one), abs(other)))
 
     def worth(self, fact: str, row: Mapping[str, Any]) -> float | None:
         """What a row is worth, USD; None: this fact has no weight."""
