@@ -82,6 +82,6 @@ def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> C
 
 
 def _touched(change: Change, found: Connection, wish: Wish) -> Connection:
-    """The same connection in a new version, so that clients made for the former one are not used."""
+    """The same connection as a new version: clients made for the former one are not used."""
     settings = {**found.settings, **wish.settings}
     return change.connections.update(found.id, settings=settings)
