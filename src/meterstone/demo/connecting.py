@@ -10,12 +10,13 @@ import httpx2
 
 from meterstone.connect.auth.access import Access
 from meterstone.connect.auth.flow import Callback
+from meterstone.connect.auth.web import callback_url
 from meterstone.connect.auth.wishes import Wish
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
 from meterstone.ledger import Connection
 
-REDIRECT = "http://127.0.0.1:4318/oauth/callback"
+PUBLIC_URL = "http://127.0.0.1:4318"
 _RATES = "CAD=0.74"
 """Of the simulated network: what a Canadian dollar is worth there."""
 
@@ -48,7 +49,8 @@ def _connected(access: Access, of: Connector, given: Given, account: Given) -> C
     )  # fmt: skip
     if of.auth.kind != "authorization_code":
         return access.connect(of.connector, _credentials(of, given), wish, actor="demo")
-    started = access.start(of.connector, REDIRECT, wish)
+    redirect = callback_url(PUBLIC_URL, of.connector)
+    started = access.start(of.connector, redirect, wish)
     answer = httpx2.post(
         started.url, data={"decision": "allow", "account": str(account["account"])}, timeout=30
     )
@@ -58,7 +60,7 @@ def _connected(access: Access, of: Connector, given: Given, account: Given) -> C
         )
     back = httpx2.URL(answer.headers["location"])
     parameters = dict(back.params)
-    return access.callback(Callback(of.connector, REDIRECT, started.browser, parameters))
+    return access.callback(Callback(of.connector, redirect, started.browser, parameters))
 
 
 def _credentials(of: Connector, given: Given) -> dict[str, str]:

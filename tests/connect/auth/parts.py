@@ -142,5 +142,6 @@ def token(lifetime_s=3600, *, refresh="refresh-0", expires=True):
 def manager(store, vendor, clock, of=None):
     of = of or spec()
     return TokenManager(
-        of, requests(of), store, vendor, vendor="Acme", mend="meterstone connect acme", now=clock
-    )
+        of, requests(of), store, vendor,
+        vendor="Acme", place="acme-1", mend="meterstone connect acme", now=clock,
+    )  # fmt: skip

@@ -144,9 +144,15 @@ KEY = {"kind": "api_key"}
         ("refresh_rotation", (), {"renewed": None}, "not renewed yet"),
         (
             "refresh_rotation",
+            (None, {"refresh_rotation": {"value": "once a day"}}),
+            {"renewed": False},
+            "it rotates: once a day",
+        ),
+        (
+            "refresh_rotation",
             (spec(refresh={}).model_dump(exclude_unset=True),),
             {},
-            "the same refresh token",
+            "gives the same one again",
         ),
         ("least_scope", (KEY,), {}, "no scopes"),
         (
@@ -166,7 +172,7 @@ KEY = {"kind": "api_key"}
         ("expiry_enforced", (KEY,), {"token": None}, "no end"),
         (
             "expiry_enforced",
-            (None, {"expiry": {"value": False}}),
+            (None, {"token_lifetime": {"value": "not told"}}),
             {"token": token(expires=None)},
             "does not tell the end",
         ),

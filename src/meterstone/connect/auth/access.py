@@ -303,14 +303,15 @@ class Access:
                 of.auth,
                 Credentials.opened(secret.value) if secret else Credentials({}),
                 version=secret.version if secret else 0,
-                breaks=lambda version, cause: _broken(store, of.name, mend, version, cause),
+                breaks=lambda version, cause: _broken(store, connection, mend, version, cause),
                 vendor=of.name,
             )
         if requests is None:
             raise InputError("this connection has no credential", place=connection, mend=mend)
         manager = TokenManager(
-            of.auth, requests, store, self._send, vendor=of.name, mend=mend, now=self._now
-        )
+            of.auth, requests, store, self._send,
+            vendor=of.name, place=connection, mend=mend, now=self._now,
+        )  # fmt: skip
         return TokenAuthorizer(of.auth, manager, of.name)
 
     def _connected(self, of: Connector, wish: Wish, signed_in: SignedIn) -> Connection:
@@ -378,7 +379,7 @@ def _note_sign_in(
 
 
 def _broken(
-    store: LedgerTokens, vendor: str, mend: str, version: int, cause: str
+    store: LedgerTokens, connection: str, mend: str, version: int, cause: str
 ) -> CredentialBroken:
     store.breaks(version, cause)
-    return CredentialBroken(cause, place=vendor, mend=mend)
+    return CredentialBroken(cause, place=connection, mend=mend)

@@ -147,14 +147,16 @@ def _at_rest(subject: Subject) -> Found:
 def _rotation(subject: Subject) -> Found:
     if not subject.auth.is_oauth or subject.token is None or not subject.token.refresh:
         return _spared("there is no refresh token")
+    told = subject.connector.capabilities.get("refresh_rotation")
     if not subject.auth.refresh.rotates:
-        told = subject.connector.capabilities.get("rotation")
-        return _spared(
-            (told.note if told else "") or "the vendor gives the same refresh token again"
-        )
+        return _spared((told.note if told else "") or "the vendor gives the same one again")
     if subject.renewed is None:
         return _spared("not renewed yet: the first renewal will show it")
-    return _PASSED if subject.renewed else _failed("the renewal brought no new refresh token")
+    if subject.renewed:
+        return _PASSED
+    if told is not None and not isinstance(told.value, bool):
+        return _spared(f"the vendor gave the same one again (it rotates: {told.value})")
+    return _failed("the renewal brought no new refresh token")
 
 
 def _scope(subject: Subject) -> Found:
@@ -193,6 +195,8 @@ def _revocation(subject: Subject) -> Found:
     told = subject.connector.capabilities.get("revocation")
     if told is not None and told.value is False:
         return _spared(told.note or "the vendor has no way to revoke")
+    if subject.auth.kind != "authorization_code":
+        return _spared("nobody granted it: its credential is ended on the vendor's own pages")
     return _failed("the connector does not say how access is given back")
 
 
@@ -201,8 +205,8 @@ def _expiry(subject: Subject) -> Found:
     if token is None:
         return _spared("there is no token: a key has no end")
     if token.expires_at is None:
-        told = subject.connector.capabilities.get("expiry")
-        if told is not None and told.value is False:
+        told = subject.connector.capabilities.get("token_lifetime")
+        if told is not None and told.value in (False, "not told"):
             return _spared(told.note or "the vendor does not tell the end of a token")
         return _failed("the token has no end")
     renewable = bool(token.refresh) or subject.auth.kind != "authorization_code"

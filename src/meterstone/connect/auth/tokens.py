@@ -84,6 +84,7 @@ class TokenManager:
         store: the shared place of the token.
         send: sends a token request.
         vendor: the vendor's name, for messages.
+        place: of errors: the connection.
         mend: what a person does to sign in again.
         now, sleep: the clock, exchanged in tests.
     """
@@ -96,6 +97,7 @@ class TokenManager:
         send: Send,
         *,
         vendor: str,
+        place: str,
         mend: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
@@ -105,6 +107,7 @@ class TokenManager:
         self._store = store
         self._send = send
         self._vendor = vendor
+        self._place = place
         self._mend = mend
         self._now = now
         self._sleep = sleep
@@ -143,7 +146,7 @@ class TokenManager:
     def broken(self, version: int, cause: str) -> CredentialBroken:
         """Marks the connection as broken for a reason, and gives the error to raise."""
         self._store.breaks(version, cause)
-        return CredentialBroken(cause, place=self._vendor, mend=self._mend)
+        return CredentialBroken(cause, place=self._place, mend=self._mend)
 
     def _renewed(self, old: Held, *, forced: bool) -> Held:
         self._cached = self._renew(old, forced=forced)
@@ -190,12 +193,12 @@ class TokenManager:
         return self._rests_until is not None and self._now() < self._rests_until
 
     def _unavailable(self, cause: str) -> CredentialUnavailable:
-        return CredentialUnavailable(cause, place=self._vendor, mend="it is tried again by itself")
+        return CredentialUnavailable(cause, place=self._place, mend="it is tried again by itself")
 
     def _read(self) -> Held:
         stored = self._store.read()
         if stored.broken:
-            raise CredentialBroken(stored.broken, place=self._vendor, mend=self._mend)
+            raise CredentialBroken(stored.broken, place=self._place, mend=self._mend)
         return stored
 
     def _asked_for(self, stored: Held) -> Token:
@@ -216,7 +219,7 @@ class TokenManager:
         except CredentialUnavailable as error:
             if not error.sent:
                 self._store.unask(stored.version)
-            error.place = error.place or self._vendor
+            error.place = error.place or self._place
             raise
         except EgressRefused:
             self._store.unask(stored.version)
