@@ -17,6 +17,7 @@ PROOFS = {
     "kill": ["kill_ingest.py", "--kills", "100"],
     "truth": ["truth_table.py", "--out", str(PAGES / "truth.md")],
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
+    "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],
     "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
     "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],
 }
@@ -29,7 +30,9 @@ def main(arguments: list[str]) -> int:
         return 2
     chosen, more = (arguments[:1] or list(PROOFS)), arguments[1:]
     failed = 0
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}  # they use what tests use
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE.parents[1])))
+    }  # they use what tests use
     with tempfile.TemporaryDirectory(prefix="networks") as folder:
         for name in chosen:
             script, *options = PROOFS[name]

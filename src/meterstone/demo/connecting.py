@@ -38,12 +38,28 @@ def connect(access: Access, of: Connector, given: Given) -> list[Connection]:
     return [_connected(access, of, given, account) for account in _accounts(given)]
 
 
+def connect_again(access: Access, of: Connector, given: Given, connection: Connection) -> None:
+    """Sign a connection in again, after its credential was revoked.
+
+    Raises:
+        SignInRefused, CredentialUnavailable: the stand-in does not let us in.
+    """
+    account = next(
+        each for each in _accounts(given)
+        if str(each["account"]) == connection.account or "accounts" not in given
+    )  # fmt: skip
+    _connected(access, of, given, account, connection.id)
+
+
 def _accounts(given: Given) -> Iterator[Given]:
     yield from given.get("accounts") or [given]
 
 
-def _connected(access: Access, of: Connector, given: Given, account: Given) -> Connection:
+def _connected(
+    access: Access, of: Connector, given: Given, account: Given, again: str = ""
+) -> Connection:
     wish = Wish(
+        connection=again,
         account=str(account["account"]), franchise_id=account.get("franchise_id") or "",
         settings=_settings(of, given),
     )  # fmt: skip
