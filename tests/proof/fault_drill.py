@@ -284,7 +284,9 @@ def compare(drill: Drill) -> tuple[int, int, str]:
             if found[fact].get(key) != row:
                 lost += 1
                 note = note or f"{fact} {key}: {_differing(found[fact].get(key), row)}"
-        doubled += len(found[fact].keys() - rows.keys())
+        more = sorted(found[fact].keys() - rows.keys())
+        doubled += len(more)
+        note = note or "".join(f"{fact} {key} is too much " for key in more[:3])
     return lost, doubled, note
 
 

@@ -146,7 +146,7 @@ class Access:
             )
         with self._ledger.read() as seen:
             if wish.connection:
-                wish = again(seen.connections.get(wish.connection), connector, wish)
+                wish = again(seen.connections.get(wish.connection), of, wish)
             registration = Registration.load(seen, connector, wish.environment)
         checked_credentials(of.auth, registration.credentials, of.name)
         requests = self._requests(of, registration, checked_settings(of, wish.settings))
@@ -196,7 +196,7 @@ class Access:
         given = checked_credentials(of.auth, credentials, of.name)
         with self._ledger.read() as seen:
             if wish.connection:
-                wish = again(seen.connections.get(wish.connection), connector, wish)
+                wish = again(seen.connections.get(wish.connection), of, wish)
             registration = Registration.load(seen, connector, wish.environment)
         values = values_of(of, registration, checked_settings(of, wish.settings))
         requests = TokenRequests(of.auth, values, given)

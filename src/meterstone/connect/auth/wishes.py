@@ -40,19 +40,20 @@ class Wish:
         return cls(**{**texts, "settings": json.loads(texts["settings"])})
 
 
-def again(connection: Connection, connector: str, wish: Wish) -> Wish:
+def again(connection: Connection, of: Connector, wish: Wish) -> Wish:
     """The wish to sign a connection in again."""
-    if connection.connector != connector:
+    if connection.connector != of.connector:
         raise InputError(
-            f"{connection.id} is no connection of {connector}",
+            f"{connection.id} is no connection of {of.connector}",
             place="connection",
             mend=f"use {connection.connector}",
         )
+    own = {name: value for name, value in connection.settings.items() if name in of.settings}
     return Wish(
         connection=connection.id,
         account=connection.account,
         environment=connection.environment,
-        settings={**connection.settings, **wish.settings},
+        settings={**own, **wish.settings},
     )
 
 
