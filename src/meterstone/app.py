@@ -31,6 +31,7 @@ from meterstone.connect.catalogue import Connectors, connectors
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.connect.hub import Hub
+from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
@@ -187,6 +188,11 @@ class Home:
             ledger=self.ledger, log=self.log, recorder=self.recorder, connectors=self.connectors,
             mappings=self.mappings, access=self.access, egress=self.egress, folder=self.path,
         )  # fmt: skip
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Compares what the vendors have with what we have."""
+        return Reconciler(self.hub, self.log, self.recorder, self.path, rules())
 
     @property
     def subject(self) -> Subject:

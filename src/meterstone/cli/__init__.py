@@ -17,6 +17,7 @@ from meterstone.cli import (
     definitions,
     demonstration,
     measurement,
+    reconciling,
     record,
     sandbox,
     scorecards,
@@ -45,6 +46,7 @@ for part in (
     connectors,
     syncing,
     audit,
+    reconciling,
 ):
     app.add_typer(part.app)
 

@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from meterstone.app import Home
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.connect.hub import Hub
+from meterstone.connect.reconcile import Schedule, rules
 from meterstone.connect.sync import Report
 from meterstone.connect.worker import Worker
 from meterstone.errors import InputError, MeterstoneError
@@ -42,7 +43,7 @@ def sync(
     Example: meterstone sync square
     """
     with Home(home_path(home)) as opened:
-        chosen = _chosen(opened.hub, connection)
+        chosen = chosen_connections(opened.hub, connection)
         with _watched() as on_page:
             ended = list(_run(opened.hub, chosen, stream or [], full=full, on_page=on_page))
     documents = [document for of_one in ended for document in of_one]
@@ -92,13 +93,22 @@ def work(
         signal.signal(number, lambda *_: stopped.set())
     with Home(home_path(home)) as opened:
         worker = Worker(opened.hub, threads=threads)
+        schedule = Schedule(opened.ledger, opened.reconciler, rules())
+        for kind, handler in schedule.handlers.items():
+            worker.handle(kind, handler)
+        schedule.begin()
         worker.start()
         log.print("working; stop with Ctrl-C", markup=False)
         stopped.wait()
         worker.stop()
 
 
-def _chosen(hub: Hub, wanted: str | None) -> list[Connection]:
+def chosen_connections(hub: Hub, wanted: str | None) -> list[Connection]:
+    """Connections by id or connector; all that are active where nothing is asked for.
+
+    Raises:
+        InputError: nothing fits; says what to do.
+    """
     active = hub.active()
     found = [c for c in active if wanted in (None, c.id, c.connector)]
     if found:

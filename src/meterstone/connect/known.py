@@ -65,6 +65,12 @@ class Known:
         """Current rows of some records, each with its ``fact``."""
         return [row for fact in self._facts for row in self._rows(fact, refs)]
 
+    def stated(self, refs: Collection[str]) -> list[dict[str, Any]]:
+        """Current rows of some records that came over no connection: people stated them."""
+        found = [row for fact in self._facts for row in self._found(fact, refs)]
+        contexts = self._log.contexts(sorted({row["_seq"] for row in found}))
+        return [row for row in found if "connection" not in contexts[row["_seq"]]]
+
     def retract(self, refs: Collection[str], why: str) -> int:
         """Withdraw all rows of some records.
 
@@ -97,6 +103,11 @@ class Known:
         return self._land(gone, "no longer part of its record")
 
     def _rows(self, fact: str, refs: Collection[str]) -> list[dict[str, Any]]:
+        found = self._found(fact, refs)
+        mine = self._of_stream({row["_seq"] for row in found})
+        return [row for row in found if row["_seq"] in mine]
+
+    def _found(self, fact: str, refs: Collection[str]) -> list[dict[str, Any]]:
         wanted = sorted({ref for ref in refs if ref is not None})
         found: list[dict[str, Any]] = []
         for start in range(0, len(wanted), _AT_ONCE):
@@ -105,8 +116,7 @@ class Known:
                 f"SELECT k.* FROM {self._of(fact)} AS k "
                 f"WHERE {self._mine} AND k.source_ref IN ({listed})"
             ).to_pylist()
-        mine = self._of_stream({row["_seq"] for row in found})
-        return [{"fact": fact, **row} for row in found if row["_seq"] in mine]
+        return [{"fact": fact, **row} for row in found]
 
     def _land(self, rows: list[dict[str, Any]], why: str) -> int:
         if not rows:

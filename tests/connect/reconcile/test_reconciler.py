@@ -112,7 +112,7 @@ def test_every_injected_difference_is_found_and_resolved_and_no_other(
 
 
 def retract(at: Scene, row: dict[str, Any]) -> None:
-    known = Known(at.recorder, "acme", at.connection.id, ["payment"], alone=True)
+    known = Known(at.recorder, "acme", at.connection.id, "payments", ["payment"])
     known.withdraw(known.rows({row["source_ref"]}), "for a test")
 
 

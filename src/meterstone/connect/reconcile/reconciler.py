@@ -27,6 +27,7 @@ from meterstone.connect.pulls import Pull
 from meterstone.connect.reconcile.compare import compare, key_text
 from meterstone.connect.reconcile.result import Difference, Method, Reconciliation, Row
 from meterstone.connect.reconcile.rules import Rules
+from meterstone.connect.reconcile.sales import ENTITY, compare_sales
 from meterstone.connect.reconcile.source import Part, Source
 from meterstone.connect.reconcile.telling import tell
 from meterstone.ledger import Connection
@@ -74,14 +75,30 @@ class Reconciler:
     def connection(
         self, connection: str, *, full: bool = False, repair: bool = True
     ) -> list[Reconciliation]:
-        """All streams of a connection that give facts, one after another."""
+        """All streams of a connection that give facts, and its books of sales."""
         found = self._hub.connection(connection)
+        results: list[Reconciliation] = []
+        for entity in self._of(found):
+            if entity == ENTITY:
+                results += self.sales(connection)
+            else:
+                results.append(self.stream(connection, entity, full=full, repair=repair))
+        return results
+
+    def entities(self) -> list[tuple[Connection, str]]:
+        """Everything that is reconciled: streams that give facts, and books of sales."""
+        return [(each, entity) for each in self._hub.active() for entity in self._of(each)]
+
+    def _of(self, found: Connection) -> list[str]:
         streams = self._hub.connectors[found.connector].streams
-        return [
-            self.stream(connection, name, full=full, repair=repair)
-            for name in self._hub.streams(found)
-            if streams[name].facts
-        ]
+        entities = [name for name in self._hub.streams(found) if streams[name].facts]
+        return entities + [ENTITY] * (found.connector in self._rules.sales.books)
+
+    def sales(self, connection: str) -> list[Reconciliation]:
+        """The books of sales of a connection against the tills; see `compare_sales`."""
+        self._recorder.map_new()
+        found = self._hub.connection(connection)
+        return compare_sales(self._hub, self._recorder.warehouse, self._rules, found)
 
     def stream(
         self, connection: str, stream: str, *, full: bool = False, repair: bool = True,
@@ -139,11 +156,7 @@ class Reconciler:
         method: Method, at: datetime, *, repair: bool,
     ) -> _Run:  # fmt: skip
         connector = self._hub.connectors[found.connector]
-        with self._hub.ledger.read() as seen:
-            same = [c for c in seen.connections.all(found.connector) if c.status != "new"]
-        known = Known(
-            self._recorder, found.connector, found.id, mapping.fact_names, alone=len(same) <= 1
-        )
+        known = Known(self._recorder, found.connector, found.id, stream, mapping.fact_names)
         lander = PageLander(self._log, self._recorder, connector, mapping, found, stream)
         result = Reconciliation(
             f"{found.id}-{stream}-{secrets.token_hex(6)}", found.id, stream, found.connector, US,
@@ -194,7 +207,7 @@ class Reconciler:
         run.result.skipped += len(set(refs) - looked)
         run.result.refused += part.refused
         rows = [row for row in part.rows if row["source_ref"] in looked]
-        wrong = compare(run.result, self._rules, rows, run.known.rows(looked))
+        wrong = compare(run.result, self._rules, rows, _copy(run.known, rows, looked))
         self._repair(run, part, wrong)
 
     def _ghosts(self, run: _Run, refs: Collection[str], known: int) -> None:
@@ -249,9 +262,17 @@ class Reconciler:
         self._recorder.map_new()
         refs = {row["source_ref"] for row in run.expected.values()}
         trial = replace(run.result, differences=[])
-        copy = [row for row in run.known.rows(refs) if key_text(row) in run.expected]
-        still = {each.key for each in compare(trial, self._rules, run.expected.values(), copy)}
+        rows = list(run.expected.values())
+        copy = [row for row in _copy(run.known, rows, refs) if key_text(row) in run.expected]
+        still = {each.key for each in compare(trial, self._rules, rows, copy)}
         for each in run.result.differences:
             if each.outcome == "repaired" and each.key in still:
                 each.outcome = "open"
                 each.reason = "it still differs after the vendor's record was taken again"
+
+
+def _copy(known: Known, source: list[Row], refs: Collection[str]) -> list[Row]:
+    """Our rows of some records: those that came over this connection, and those that people stated
+    in place of a row of the source."""
+    theirs = {key_text(row) for row in source}
+    return known.rows(refs) + [row for row in known.stated(refs) if key_text(row) in theirs]

@@ -28,6 +28,13 @@ class Sample(Strict):
     pages: int = Field(gt=0)
 
 
+class Every(Strict):
+    """How often samples are taken and sweeps are made."""
+
+    sample: Duration
+    full: Duration
+
+
 class Tolerance(Strict):
     """The largest difference that is none: timestamps in s, numbers relative, columns absolute."""
 
@@ -89,6 +96,7 @@ class Sales(Strict):
 class Rules(Strict):
     """The rules of reconciliation."""
 
+    every: Every
     grace: Duration
     sample: Sample
     most_repaired: int = Field(ge=0)
