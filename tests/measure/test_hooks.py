@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from meterstone.measure.hooks import HOOKS
+from meterstone.measure.hooks import HOOK_BOUNDS, HOOKS
 
 
 def call(hook: str, **terms: float) -> float:
@@ -30,3 +30,10 @@ def test_forecast() -> None:
     assert round(call("forecast.growth", point=115, observed=100), 9) == 15.0
     assert np.isnan(call("forecast.growth", point=115, observed=0))
     assert call("forecast.point", point=8_000) == 8_000.0
+
+
+def test_one_count_in_six_months_has_no_upper_bound() -> None:
+    counts = {f"month_{n}": np.array([[0.0 if n < 6 else 1.0]]) for n in range(1, 7)}
+    lower, upper = HOOK_BOUNDS["growth.poisson_slope"](counts)
+    assert lower[0, 0] < 0
+    assert np.isnan(upper[0, 0])

@@ -58,9 +58,13 @@ def poisson_slope(terms: Terms) -> NDArray[Any]:
 
 
 def poisson_slope_bounds(terms: Terms) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The 95 % interval of `poisson_slope`, by the Fisher information of b."""
+    """The 95 % interval of `poisson_slope`, by the Fisher information of b; NaN for a bound that is
+    beyond all numbers: counts so few say nothing."""
     slope, error = _poisson_fit(terms)
-    return 100 * np.expm1(slope - Z95 * error), 100 * np.expm1(slope + Z95 * error)
+    with np.errstate(over="ignore"):
+        bounds = [100 * np.expm1(slope + side * Z95 * error) for side in (-1, 1)]
+    lower, upper = (np.where(np.isfinite(bound), bound, np.nan) for bound in bounds)
+    return lower, upper
 
 
 def _poisson_fit(terms: Terms) -> tuple[NDArray[Any], NDArray[Any]]:
