@@ -295,8 +295,11 @@ class Hub:
         return jobs
 
     def streams(self, connection: Connection) -> list[str]:
-        """Streams of a connection that are asked for, the vendor's sites first."""
+        """Streams of a connection that are asked for, the vendor's sites first. None where there is
+        nothing to ask: a vendor without an API that gave no link."""
         connector = self.connectors[connection.connector]
+        if connector.status == "no_api" and "base_url" not in self._access.values(connection):
+            return []
         first = connector.sites.stream if connector.sites else ""
         asked = [name for name, stream in connector.streams.items() if stream.request]
         return sorted(asked, key=lambda name: name != first)
