@@ -31,6 +31,8 @@ from meterstone.connect.catalogue import Connectors, connectors
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.connect.hub import Hub
+from meterstone.connect.intake.inbox import Inbox
+from meterstone.connect.push import Pushing, Ready, scorecard_table
 from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
@@ -76,6 +78,10 @@ _SHOWN_AT_ONCE = 32
 
 SIMULATED_CLAIM = "simulated:"
 """How the claim begins by which a simulated network labels its facts."""
+
+
+SCORECARD = "Scorecard"
+"""The table that connectors publish."""
 
 
 def fact_shapes() -> dict[str, FactShape]:
@@ -193,6 +199,25 @@ class Home:
     def reconciler(self) -> Reconciler:
         """Compares what the vendors have with what we have."""
         return Reconciler(self.hub, self.log, self.recorder, self.path, rules())
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Files and mails of vendors without an API."""
+        return Inbox(self.hub, self.log)
+
+    @cached_property
+    def pushing(self) -> Pushing:
+        """What is published in other systems: the network's scorecard of the last day."""
+        return Pushing(self.hub, self._tables)
+
+    def _tables(self, names: tuple[str, ...]) -> list[Ready]:
+        day = self.last_day
+        made = {SCORECARD: lambda: self.shown_scorecard(Scope("network", "*"), day)}
+        return [
+            Ready(scorecard_table([made[name]()], name), day_end(day, self.zone))
+            for name in names
+            if name in made
+        ]
 
     @property
     def subject(self) -> Subject:

@@ -16,6 +16,7 @@ from meterstone.cli import (
     connectors,
     definitions,
     demonstration,
+    exchange,
     measurement,
     reconciling,
     record,
@@ -45,6 +46,7 @@ for part in (
     connecting,
     connectors,
     syncing,
+    exchange,
     audit,
     reconciling,
 ):

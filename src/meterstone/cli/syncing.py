@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from meterstone.app import Home
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.connect.hub import Hub
+from meterstone.connect.push import PUSH
 from meterstone.connect.reconcile import Schedule, rules
 from meterstone.connect.sync import Report
 from meterstone.connect.worker import Worker
@@ -97,6 +98,8 @@ def work(
         for kind, handler in schedule.handlers.items():
             worker.handle(kind, handler)
         schedule.begin()
+        worker.handle(PUSH, opened.pushing.handle)
+        opened.pushing.ensure()
         worker.start()
         log.print("working; stop with Ctrl-C", markup=False)
         stopped.wait()

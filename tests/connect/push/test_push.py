@@ -274,22 +274,24 @@ def test_a_failed_publication_is_told_too(error: Exception) -> None:
     assert report["available_at"] is None
 
 
+TARGET = {"cmp": ">=", "value": 99.9, "unit": "%"}
+DOCUMENT = {
+    "day": "2026-03-01", "scope": {"kind": "network", "key": "*"}, "labels": ["simulated"],
+    "content_hash": "ab", "metrics": [
+        {"id": "m", "title": "M", "value": 99.95, "unit": "%", "interval": [99.0, 100.0],
+         "n": 5, "sample_unit": "slots", "evidence": "measured", "verdict": "met",
+         "target": TARGET, "reason": "", "revision": 0, "places": [
+             {"ref": "A.b", "target": TARGET, "verdict": "met"},
+             {"ref": "C.d", "target": {**TARGET, "value": 99.99}, "verdict": "not_met"}]},
+        {"id": "w", "title": "W", "value": "nationwide", "unit": "", "interval": None,
+         "n": 1, "sample_unit": "", "evidence": None, "verdict": "no_data",
+         "target": {"value": "nationwide"}, "reason": "none", "revision": 0, "places": []},
+    ],
+}  # fmt: skip
+
+
 def test_a_scorecard_is_one_row_a_metric_and_place() -> None:
-    target = {"cmp": ">=", "value": 99.9, "unit": "%"}
-    document = {
-        "day": "2026-03-01", "scope": {"kind": "network", "key": "*"}, "labels": ["simulated"],
-        "content_hash": "ab", "metrics": [
-            {"id": "m", "title": "M", "value": 99.95, "unit": "%", "interval": [99.0, 100.0],
-             "n": 5, "sample_unit": "slots", "evidence": "measured", "verdict": "met",
-             "target": target, "reason": "", "revision": 0, "places": [
-                 {"ref": "A.b", "target": target, "verdict": "met"},
-                 {"ref": "C.d", "target": {**target, "value": 99.99}, "verdict": "not_met"}]},
-            {"id": "w", "title": "W", "value": "nationwide", "unit": "", "interval": None,
-             "n": 1, "sample_unit": "", "evidence": None, "verdict": "no_data",
-             "target": {"value": "nationwide"}, "reason": "none", "revision": 0, "places": []},
-        ],
-    }  # fmt: skip
-    table = scorecard_table([document])
+    table = scorecard_table([DOCUMENT])
     names = [column.name for column in table.columns]
     rows = [dict(zip(names, row, strict=True)) for row in table.rows]
     assert [(r["metric"], r["place"], r["verdict"], r["target"]) for r in rows] == [

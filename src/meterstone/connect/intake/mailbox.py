@@ -178,3 +178,5 @@ def _quoted(name: str) -> str:
 def _end(server: imaplib.IMAP4) -> None:
     with suppress(imaplib.IMAP4.error, OSError):  # the connection may be gone already
         server.logout()
+    with suppress(OSError):  # a server that hung up leaves our end of it open
+        server.shutdown()
