@@ -28,12 +28,14 @@ from zoneinfo import ZoneInfo
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
 from meterstone.connect.auth.access import Access
 from meterstone.connect.catalogue import Connectors, connectors
-from meterstone.connect.egress import VENDORS, Egress
+from meterstone.connect.deliveries import Deliveries
+from meterstone.connect.egress import STRANGERS, VENDORS, Egress
 from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.connect.hub import Hub
 from meterstone.connect.intake.inbox import Inbox
 from meterstone.connect.push import Pushing, Ready, scorecard_table
 from meterstone.connect.reconcile import Reconciler, rules
+from meterstone.connect.settling import Settler
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
@@ -43,6 +45,7 @@ from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
+from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.record.attestation import (
     SOON,
     Due,
@@ -218,6 +221,30 @@ class Home:
             for name in names
             if name in made
         ]
+
+    @cached_property
+    def settler(self) -> Settler:
+        """Follows the events that vendors sent."""
+        return Settler(self.ledger, self.log, self.warehouse, self.hub.telemetry)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Takes what vendors send."""
+        return Deliveries(self.ledger, self.log, self.mappings, on_events=self.settler.wake)
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """Sends our own webhooks."""
+
+        def tell(lines: bytes, name: str) -> None:
+            self.log.land(facts_of_ours(lines, name, "hub"))
+
+        return Deliverer(self.ledger, egress=self.strangers_egress, tell=tell)
+
+    @cached_property
+    def strangers_egress(self) -> Egress:
+        """The way out to receivers that anybody named."""
+        return Egress(STRANGERS.with_loopback(loopback_allowed()))
 
     @property
     def subject(self) -> Subject:

@@ -35,9 +35,9 @@ from pathlib import Path
 
 from meterstone.connect.egress import STRANGERS, Egress
 from meterstone.ledger import Endpoint, Ledger
+from meterstone.ledger.announced import body
 from meterstone.publish.outbound import secrets
 from meterstone.publish.outbound.deliverer import Deliverer
-from meterstone.publish.outbound.messages import body
 from meterstone.publish.outbound.schedule import Breaker, Schedule
 from publish.receivers import Answer, Got, Receiver, receiving
 

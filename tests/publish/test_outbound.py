@@ -17,10 +17,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from meterstone.connect.egress import STRANGERS, Egress, EgressRefused
 from meterstone.errors import InputError
 from meterstone.ledger import Delivery, Ledger
+from meterstone.ledger.announced import body
 from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.outbound.exchange import outcome_of, retry_after_s
 from meterstone.publish.outbound.facts import tell_deliveries
-from meterstone.publish.outbound.messages import body, headers, new_secret
+from meterstone.publish.outbound.messages import headers, new_secret
 from meterstone.publish.outbound.schedule import Breaker, Schedule
 from meterstone.publish.outbound.service import Webhooks
 
@@ -212,7 +213,7 @@ def test_410_disables_and_the_others_hear_of_it(out: Out) -> None:
         first, second = out.publish(1), out.publish(2)
         out.drain()
     assert len(gone.asked) == 1
-    (shown, _) = out.webhooks.all()
+    (shown,) = [each for each in out.webhooks.all() if each.endpoint.id == added.endpoint.id]
     assert shown.endpoint.status == "disabled"
     assert "410" in shown.endpoint.reason
     statuses = [out.delivery(each, added.endpoint.id).status for each in (first, second)]

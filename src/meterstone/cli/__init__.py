@@ -23,6 +23,7 @@ from meterstone.cli import (
     sandbox,
     scorecards,
     syncing,
+    webhooks,
 )
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.errors import InputError, MeterstoneError
@@ -49,6 +50,7 @@ for part in (
     exchange,
     audit,
     reconciling,
+    webhooks,
 ):
     app.add_typer(part.app)
 

@@ -10,6 +10,7 @@ import typer
 from starlette.routing import BaseRoute
 
 from meterstone.app import Home
+from meterstone.cli.live import working
 from meterstone.cli.shared import (
     HomeOption,
     JsonOption,
@@ -19,10 +20,13 @@ from meterstone.cli.shared import (
 )
 from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
+from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import InputError
 from meterstone.measure.results import rfc3339
 from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
+from meterstone.publish.outbound.api import webhook_routes
+from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
 from meterstone.record.formats import formats
 from meterstone.record.ingest import ingest as ingest_files
@@ -42,6 +46,8 @@ def faces(home: Home, url: str, day: date | None = None) -> list[BaseRoute]:
         *attestation_routes(home),
         *connection_routes(home.access, home.ledger, home.connectors),
         *oauth_routes(home.access, url),
+        *webhook_routes(Webhooks(home.ledger, "api", home.strangers_egress)),
+        *WebhookReceiver(home.deliveries).routes(),
     ]
 
 
@@ -124,7 +130,7 @@ def serve(
     """
     del json_  # the line with the address goes to standard error in either case
     where, number = setting("host", host), port_number(port)
-    with Home(home_path(home)) as opened:
+    with Home(home_path(home)) as opened, working(opened):
         serve_receiver(opened, where, number, faces(opened, public_url(where, number)))
 
 

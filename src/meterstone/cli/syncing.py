@@ -13,12 +13,10 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from meterstone.app import Home
+from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.connect.hub import Hub
-from meterstone.connect.push import PUSH
-from meterstone.connect.reconcile import Schedule, rules
 from meterstone.connect.sync import Report
-from meterstone.connect.worker import Worker
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.ledger import Connection
 from meterstone.measure.results import rfc3339
@@ -92,18 +90,9 @@ def work(
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with Home(home_path(home)) as opened:
-        worker = Worker(opened.hub, threads=threads)
-        schedule = Schedule(opened.ledger, opened.reconciler, rules())
-        for kind, handler in schedule.handlers.items():
-            worker.handle(kind, handler)
-        schedule.begin()
-        worker.handle(PUSH, opened.pushing.handle)
-        opened.pushing.ensure()
-        worker.start()
+    with Home(home_path(home)) as opened, working(opened, threads):
         log.print("working; stop with Ctrl-C", markup=False)
         stopped.wait()
-        worker.stop()
 
 
 def chosen_connections(hub: Hub, wanted: str | None) -> list[Connection]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from meterstone.errors import InputError
+
+MOST_BYTES = 20_000
+"""Of a message's body; Standard Webhooks asks for less than 20 kB. What is larger is fetched by its
+id."""
 
 EndpointStatus = Literal["enabled", "disabled", "removed"]
 DeliveryStatus = Literal["pending", "delivered", "failed", "receiver_disabled"]
@@ -80,3 +88,27 @@ class Attempt:
     outcome: str
     error: str
     sha256: str
+
+
+def body(event_type: str, data: Mapping[str, Any], at: datetime) -> bytes:
+    """The body of a message: ``type``, ``timestamp`` of the event, ``data``.
+
+    Raises:
+        InputError: it is larger than receivers have to take.
+    """
+    made = json.dumps(
+        {
+            "type": event_type,
+            "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "data": dict(data),
+        },
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+    if len(made) > MOST_BYTES:
+        raise InputError(
+            f"a message of {len(made):,} bytes, and {MOST_BYTES:,} is the most",
+            place=event_type,
+            mend="send ids, and let the receiver fetch the rest",
+        )
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -15,6 +15,12 @@ from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import connections
 
 Status = Literal["new", "active", "broken", "paused", "disconnected"]
+Announce = Callable[[str, Mapping[str, Any]], None]
+"""Tells others of an event, in the transaction of its cause (`Outbox.announce`)."""
+
+
+def _nobody(_event: str, _data: Mapping[str, Any]) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,21 @@ class Connection:
     version: int
 
 
+_EVENTS: Mapping[tuple[str, Status], str] = {
+    ("new", "active"): "connection.added",
+    ("broken", "active"): "connection.mended",
+    ("*", "broken"): "connection.broken",
+    ("*", "disconnected"): "connection.removed",
+}
+"""Status before (``*``: any) and after, to what is announced."""
+
+
 class Connections:
     """The connections as one transaction sees and changes them."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, announce: Announce = _nobody) -> None:
         self._tx = transaction
+        self._announce = announce
 
     def add(
         self,
@@ -87,6 +103,7 @@ class Connections:
         )
         self._tx.audit("connection.add", made.id, connector=connector, account=account, name=name)
         self._tx.run(sa.insert(connections).values(_columns(made)))
+        self._tell("new", made)
         return made
 
     def get(self, connection: str) -> Connection:
@@ -143,7 +160,9 @@ class Connections:
         self._tx.audit(
             "connection.status", connection, before=old.status, after=status, reason=reason
         )
-        return self._change(old, status=status, reason=reason, mend=mend)
+        changed = self._change(old, status=status, reason=reason, mend=mend)
+        self._tell(old.status, changed)
+        return changed
 
     def update(
         self,
@@ -170,6 +189,18 @@ class Connections:
             raise _changed(connection)
         self._tx.audit("connection.update", connection, fields=sorted(values))
         return self._change(old, **values)
+
+    def _tell(self, before: Status, now: Connection) -> None:
+        """Announce what a change of status means for others."""
+        event = _EVENTS.get((before, now.status)) or _EVENTS.get(("*", now.status))
+        if event is None or before == now.status:
+            return
+        told = {
+            "connection": now.id, "connector": now.connector, "name": now.name,
+            "franchise_id": now.franchise_id, "environment": now.environment,
+            "status": now.status, "reason": now.reason, "mend": now.mend,
+        }  # fmt: skip
+        self._announce(event, told)
 
     def _change(self, old: Connection, **values: Any) -> Connection:
         row = self._tx.run(

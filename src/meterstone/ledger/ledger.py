@@ -62,13 +62,14 @@ class Change:
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
+        outbox = Outbox(self._tx, queue)
         for name, part in (
-            ("connections", Connections(self._tx)),
+            ("connections", Connections(self._tx, outbox.announce)),
             ("secrets", Secrets(self._tx, self._sealer)),
             ("cursors", Cursors(self._tx)),
             ("queue", queue),
             ("leases", LeasesIn(self._tx)),
-            ("outbox", Outbox(self._tx, queue)),
+            ("outbox", outbox),
             ("inbound", Inbound(self._tx)),
             ("discrepancies", Discrepancies(self._tx)),
         ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets as random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from meterstone.ledger.announced import (
     Endpoint,
     EndpointStatus,
     Message,
+    body,
 )
 from meterstone.ledger.queue import Priority, QueueIn
 from meterstone.ledger.store import Transaction
@@ -136,7 +137,12 @@ class Outbox:
         self._queue.hold(endpoint.owner, hold_until)
 
     def publish(
-        self, event_type: str, body: bytes, priority: Priority = "live", *, key: str | None = None
+        self,
+        event_type: str,
+        payload: bytes,
+        priority: Priority = "live",
+        *,
+        key: str | None = None,
     ) -> Message:
         """Announce something: the message, and a delivery with its job for each enabled endpoint
         that wants it.
@@ -147,15 +153,19 @@ class Outbox:
         # Who writes to an endpoint that keeps order stands in line: numbers grow as they commit.
         ordered = endpoints.c.status == "enabled", endpoints.c.ordered
         self._tx.run(sa.select(endpoints.c.id).where(*ordered).with_for_update())
-        message, is_new = self._put(event_type, body, key)
+        message, is_new = self._put(event_type, payload, key)
         for endpoint in self.endpoints("enabled") if is_new else ():
             if endpoint.wants(event_type):
                 self.send(message.id, endpoint, priority)
         return message
 
-    def publish_to(self, endpoint: Endpoint, event_type: str, body: bytes) -> Message:
+    def announce(self, event_type: str, data: Mapping[str, Any], *, key: str | None = None) -> None:
+        """As `publish`, with the body made of JSON values."""
+        self.publish(event_type, body(event_type, data, self._tx.now), key=key)
+
+    def publish_to(self, endpoint: Endpoint, event_type: str, payload: bytes) -> Message:
         """Announce something to one endpoint alone, whatever it wants: a test."""
-        message, _ = self._put(event_type, body, None)
+        message, _ = self._put(event_type, payload, None)
         self.send(message.id, endpoint, "interactive")
         return message
 
@@ -323,12 +333,12 @@ class Outbox:
         )
         return [Attempt(**row._mapping) for row in self._tx.run(query.order_by(attempts.c.id))]
 
-    def _put(self, event_type: str, body: bytes, key: str | None) -> tuple[Message, bool]:
+    def _put(self, event_type: str, payload: bytes, key: str | None) -> tuple[Message, bool]:
         """The message, and whether it is a new one."""
         fields: dict[str, Any] = {
             "id": _message_id(key),
             "type": event_type,
-            "body": body,
+            "body": payload,
             "created_at": self._tx.now,
         }
         new = self._tx.insert(messages).values(fields).on_conflict_do_nothing(index_elements=["id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from meterstone.ledger.ledger import Change, Ledger
 from meterstone.ledger.outbox import DELIVER
 from meterstone.ledger.queue import Job
 from meterstone.publish.outbound.exchange import Answer, post
-from meterstone.publish.outbound.messages import body, headers
+from meterstone.publish.outbound.facts import Tell, tell_deliveries
+from meterstone.publish.outbound.messages import headers
 from meterstone.publish.outbound.schedule import Breaker, Schedule
 from meterstone.publish.outbound.secrets import signing
 
-_IDLE_S = 0.25
+_IDLE_S, _ASLEEP_S, _TELL_S = 0.25, 5.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Deliverer:
         threads: deliveries at the same time; an endpoint gets four of them, or one where it keeps
             order.
         spread: gives numbers between 0 and 1 for the jitter.
+        tell: lands the facts of deliveries; None: whoever calls `tell_deliveries` does.
     """
 
     def __init__(
@@ -57,18 +60,22 @@ class Deliverer:
         name: str = "deliverer",
         threads: int = 8,
         spread: Callable[[], float] = random.random,
+        tell: Tell | None = None,
     ) -> None:
         self._ledger = ledger
         self._schedule = schedule or Schedule()
         self._breaker = breaker or Breaker()
         self._name = name
         self._spread = spread
+        self._tell = tell
+        self._told_at = 0.0
         self._client = (egress or Egress(STRANGERS)).client(
             timeout=self._schedule.timeout_s, within_s=self._schedule.within_s, connections=threads
         )
         self._stopping = threading.Event()
+        self._more = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name=f"{name}-{nth}", daemon=True)
+            threading.Thread(target=self._run, args=(nth == 0,), name=f"{name}-{nth}", daemon=True)
             for nth in range(threads)
         ]
 
@@ -80,10 +87,19 @@ class Deliverer:
     def stop(self) -> None:
         """Finish the attempts that run, and no more."""
         self._stopping.set()
+        self._more.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
         self._client.close()
+        self._told_at = 0.0
+        self._tell_facts()
+
+    def _tell_facts(self) -> None:
+        now = time.monotonic()
+        if self._tell and now - self._told_at >= _TELL_S:
+            self._told_at = now
+            tell_deliveries(self._ledger, self._tell, self._schedule.window)
 
     def step(self) -> bool:
         """Do one delivery that is due; False: none is."""
@@ -104,10 +120,25 @@ class Deliverer:
         self._record(job, plan, answer)
         return True
 
-    def _run(self) -> None:
+    def _run(self, looks: bool) -> None:
+        """One thread looks whether something is due; the others wait until there is more than it
+        can do."""
         while not self._stopping.is_set():
-            if not self.step():
+            if looks:
+                self._tell_facts()
+            if (not looks or self._is_due()) and self.step():
+                self._more.set()
+                continue
+            self._more.clear()
+            if looks:
                 self._stopping.wait(_IDLE_S)
+            else:
+                self._more.wait(_ASLEEP_S)
+
+    def _is_due(self) -> bool:
+        with self._ledger.read() as seen:
+            due = seen.queue.next_due([DELIVER])
+            return due is not None and due <= seen.now
 
     def _plan(self, job: Job) -> _Plan:
         message, endpoint = job.payload["message"], job.payload["endpoint"]
@@ -178,4 +209,4 @@ def disable(change: Change, endpoint: Endpoint, reason: str) -> None:
         return
     change.outbox.set_endpoint(endpoint.id, "disabled", reason)
     told = {"endpoint": endpoint.id, "description": endpoint.description, "reason": reason}
-    change.outbox.publish("webhook.disabled", body("webhook.disabled", told, change.now))
+    change.outbox.announce("webhook.disabled", told)

@@ -1,27 +1,19 @@
-"""What is sent: the form of a message, its signature, and the secrets that sign it."""
+"""What is sent: which events there are, the signature of a message, and secrets that sign."""
 
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from standardwebhooks import Webhook
-
-from meterstone.errors import InputError
-
-MOST_BYTES = 20_000
-"""Of a body; the standard asks for less than 20 kB. What is larger is fetched by its id."""
 
 EVENT_TYPES: Mapping[str, str] = {
     "connection.added": "a system was connected",
     "connection.broken": "a connection stopped working and needs a person",
     "connection.mended": "a broken connection works again",
     "connection.removed": "a system was disconnected",
-    "scorecard.published": "a scorecard was published; the data name its hash",
     "webhook.disabled": "an endpoint failed for so long that nothing is sent there any more",
     "webhook.test": "sent by a person who tries an endpoint",
 }
@@ -33,30 +25,6 @@ _SECRET_BYTES = 32
 def new_secret() -> str:
     """A secret as receivers take it: ``whsec_`` and base64 of 32 random bytes."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-
-
-def body(event_type: str, data: Mapping[str, Any], at: datetime) -> bytes:
-    """The body of a message: ``type``, ``timestamp`` of the event, ``data``.
-
-    Raises:
-        InputError: it is larger than receivers have to take.
-    """
-    made = json.dumps(
-        {
-            "type": event_type,
-            "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "data": dict(data),
-        },
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
-    if len(made) > MOST_BYTES:
-        raise InputError(
-            f"a message of {len(made):,} bytes, and {MOST_BYTES:,} is the most",
-            place=event_type,
-            mend="send ids, and let the receiver fetch the rest",
-        )
-    return made
 
 
 def headers(

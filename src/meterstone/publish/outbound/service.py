@@ -9,10 +9,10 @@ from typing import Any
 
 from meterstone.connect.egress import STRANGERS, Egress
 from meterstone.errors import InputError, suggest
-from meterstone.ledger.announced import Attempt, Endpoint
+from meterstone.ledger.announced import Attempt, Endpoint, body
 from meterstone.ledger.ledger import Change, Ledger
 from meterstone.publish.outbound import secrets
-from meterstone.publish.outbound.messages import EVENT_TYPES, body
+from meterstone.publish.outbound.messages import EVENT_TYPES
 
 BOTH_FOR = timedelta(days=1)
 """So long the former secret signs too after a rotation, unless one says otherwise."""

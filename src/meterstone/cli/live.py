@@ -1,0 +1,37 @@
+"""What works while a home is open for business: syncs, webhooks in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from meterstone.app import Home
+from meterstone.connect.push import PUSH
+from meterstone.connect.reconcile import Schedule, rules
+from meterstone.connect.worker import Worker
+
+
+@contextmanager
+def working(home: Home, threads: int = 4) -> Iterator[None]:
+    """Sync on schedule, fetch what webhooks name, settle their events, deliver our own.
+
+    Args:
+        threads: jobs at once.
+    """
+    with ExitStack() as stack:
+        for part in (home.settler, home.deliverer, worker_of(home, threads)):
+            part.start()
+            stack.callback(part.stop)
+        yield
+
+
+def worker_of(home: Home, threads: int) -> Worker:
+    """The worker of a home with all kinds of jobs that there are."""
+    worker = Worker(home.hub, threads=threads)
+    schedule = Schedule(home.ledger, home.reconciler, rules())
+    for kind, handler in schedule.handlers.items():
+        worker.handle(kind, handler)
+    schedule.begin()
+    worker.handle(PUSH, home.pushing.handle)
+    home.pushing.ensure()
+    return worker
