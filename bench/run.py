@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import day, framework, memory, otlp, report, year
+from bench import day, framework, memory, otlp, report, sync, year
 from bench.report import Outcome
 
 Step = Callable[[str], None]
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "year": (year.run, 10_000_000),
     "day": (day.run, 10_000_000),
     "memory": (memory.run, 10_000_000),
+    "sync": (sync.run, sync.LARGE),
     "framework": (framework.run, 0),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
@@ -33,7 +34,7 @@ def main() -> None:
     """Run the chosen benchmarks one after the other."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
-    parser.add_argument("--rows", type=int, help="spans (otlp) or requests a year (the others)")
+    parser.add_argument("--rows", type=int, help="spans (otlp), records (sync) or requests a year")
     parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md as it is")
     parser.add_argument(
         "--all", action="store_true", help="measure the whole framework, not its operational part"

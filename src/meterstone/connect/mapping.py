@@ -64,6 +64,7 @@ class StreamMapping:
             "csv": records_of(Records(format="csv"), quirks),
             "one": records_of(Records(path=stream.one.records if stream.one else ""), quirks),
         }
+        self._path = reader(stream.answer.path)
         self._ref = reader(stream.key)
         self._site = reader(stream.site) if stream.site else None
         self._changed = reader(stream.changed_path) if stream.changed_path else None
@@ -75,6 +76,14 @@ class StreamMapping:
         self.fact_names = tuple(dict.fromkeys(spec.fact for spec in stream.facts))
         self.may_lose = any(s.rows is not None or s.python or s.when for s in stream.facts)
         """Whether a row may vanish while its record stays: one of several, or under a condition."""
+
+    def records_in(self, content: Any, body: bytes, context: Context) -> Iterable[Any]:
+        """As `records` of a page whose JSON is decoded already (``content``; None: it is not)."""
+        answer = self.stream.answer
+        if content is None or answer.python or answer.format != "json":
+            return self.records(body, context)
+        loose = answer.loose or not answer.path
+        return _listed(self._path(content, None, context), loose=loose)
 
     def records(self, body: bytes, context: Context) -> Iterator[Any]:
         """Records of an answer, in order; a `Reject` for what is none. The context's ``answer``

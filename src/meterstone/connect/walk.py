@@ -106,7 +106,7 @@ class Walk:
             self._call(state), priority=self._priority, group=self._stream.endpoint_group
         )
         context = {"connection": self._client.connection.id}
-        records = list(self._mapping.records(answer.body, context))
+        records = list(self._mapping.records_in(answer.content, answer.body, context))
         inner = self._pager.after(state["page"], answer, records)
         return Page(answer, records, self._then(state, inner))
 

@@ -196,9 +196,12 @@ class _RowChecker:
         self._schema = schema
         self._latest = received_at + CLOCK_TOLERANCE
         self._defaults = {**USUAL, **defaults}
-        self._columns = [
-            (c, _CONVERT[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
-        ]
+        self._columns = {
+            c.name: (c, _CONVERT[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
+        }
+        self._known = self._columns.keys() | {"fact"}
+        self._blank: dict[str, Any] | None = None
+        self._required = {c.name for c, _ in self._columns.values() if not c.nullable}
 
     def check(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row as typed values.
@@ -206,18 +209,28 @@ class _RowChecker:
         Raises:
             RowRefused: with what is wrong and how to mend it.
         """
-        self._refuse_unknown(row)
-        checked: dict[str, Any] = {}
-        for column, convert in self._columns:
-            value = row.get(column.name)
-            if value is None or value == "":
-                value = self._defaults.get(column.name)
-            checked[column.name] = None if value is None else convert(column, value)
+        if not row.keys() <= self._known:
+            self._refuse_unknown(row)
+        checked = dict(self._blank or self._defaults_checked())
+        for name, value in row.items():
+            if value is None or value == "" or name == "fact":
+                continue
+            column, convert = self._columns[name]
+            checked[name] = convert(column, value)
         checked["evidence"] = self._evidence(checked)
         self._refuse_missing(checked)
         self._refuse_wrong_time(checked)
         self._refuse_broken_rules(checked)
         return checked
+
+    def _defaults_checked(self) -> dict[str, Any]:
+        """The row of a sender who says nothing; made once, and not kept where it is refused."""
+        blank: dict[str, Any] = {}
+        for name, (column, convert) in self._columns.items():
+            value = self._defaults.get(name)
+            blank[name] = None if value is None else convert(column, value)
+        self._blank = blank
+        return blank
 
     def _refuse_unknown(self, row: Mapping[str, Any]) -> None:
         for name in row:
@@ -239,11 +252,11 @@ class _RowChecker:
         return max(best, stated or best, key=EVIDENCE_LEVELS.index)
 
     def _refuse_missing(self, row: Mapping[str, Any]) -> None:
-        required = {c.name for c, _ in self._columns if not c.nullable}
+        required = self._required
         if row["source"] in ("attestation", "csv"):
-            required |= {"entered_by", "entered_role"}
+            required = required | {"entered_by", "entered_role"}
         if row["source"] == "attestation":
-            required |= {"evidence_uri", "expires_at"}
+            required = required | {"evidence_uri", "expires_at"}
         missing = sorted(name for name in required if row[name] is None)
         if missing:
             by_hand = missing[0] in _ENTERED_BY_HAND
