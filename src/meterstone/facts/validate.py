@@ -197,7 +197,9 @@ class _RowChecker:
         self._latest = received_at + CLOCK_TOLERANCE
         self._defaults = {**USUAL, **defaults}
         self._columns = {
-            c.name: (c, _CONVERT[c.type]) for c in schema.columns.values() if c.name != "recorded_at"
+            name: (column, _CONVERT[column.type])
+            for name, column in schema.columns.items()
+            if name != "recorded_at"
         }
         self._known = self._columns.keys() | {"fact"}
         self._blank: dict[str, Any] | None = None
