@@ -48,9 +48,10 @@ def test_connect_check_and_disconnect(home):
     with judge(redirect_uris=[redirect], access_s=60) as provider:
         signing_in = meterstone(
             home, "connect", "judge", "--no-browser", "--port", str(port), "--credentials", "-",
-            "--set", f"base_url={provider.url}", "--name", "Main street", "--within", "60",
+            "--name", "Main street", "--within", "60",
         )  # fmt: skip
-        signing_in.stdin.write(json.dumps(CLIENT))
+        told = {"settings": {"base_url": provider.url}, "account": "M1", "token": None}
+        signing_in.stdin.write(json.dumps({**CLIENT, **told}))  # as `sandbox up --json` tells
         signing_in.stdin.close()
         address = signing_in.stderr.readline().removeprefix("open ").strip()
         with httpx2.Client(follow_redirects=True) as browser:
@@ -75,7 +76,8 @@ def test_connect_check_and_disconnect(home):
 
 
 def test_nobody_signs_in(home):
-    words = ("connect", "judge", "--no-browser", "--port", str(free_port()), "--within", "0")
+    words = ("connect", "judge", "--no-browser", "--port", str(free_port()), "--within", "0",
+             "--set", "base_url=http://127.0.0.1:9")  # fmt: skip
     process = meterstone(home, *words, "--credentials", "-")
     out, err = process.communicate(json.dumps(CLIENT), timeout=60)
     assert process.returncode == 2

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 
 from meterstone.connect.auth import CredentialBroken, SignInRefused
-from meterstone.connect.auth.access import Access, Wish
+from meterstone.connect.auth.access import Wish
 from meterstone.connect.auth.credentials import Token
 from meterstone.connect.auth.flow import Callback, digest
-from meterstone.connect.egress import VENDORS, Egress
-from meterstone.connect.spec import Connector
 from meterstone.ledger import Ledger
 
+from . import race
 from .conftest import REDIRECT
-from .judge import CLIENT, connector, judge, person_agrees
-
-LOOPBACK = VENDORS.with_loopback()
-
-
-def access(ledger, url, **auth):
-    made = Access(ledger, {"judge": Connector.model_validate(connector(**auth))}, Egress(LOOPBACK))
-    made.register("judge", CLIENT, settings={"base_url": url})
-    return made
+from .judge import CLIENT, judge
 
 
 @pytest.fixture
@@ -37,30 +26,16 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def hub(ledger, provider):
-    return access(ledger, provider.url, issuer="{base_url}")
+    return race.access(ledger, provider.url, issuer="{base_url}")
 
 
-def sign_in(hub, wish=None, **changed):
-    started = hub.start("judge", REDIRECT, wish or Wish(name="Main street", account="M1"))
-    given = person_agrees(started.url, REDIRECT)
-    callback = {
-        "connector": "judge", "url": REDIRECT, "browser": started.browser, "parameters": given,
-    }  # fmt: skip
-    return Callback(**{**callback, **changed})
+def sign_in(hub, wish=None):
+    return race.sign_in(hub, REDIRECT, wish)
 
 
 def rows(hub, connection):
-    """One call of the vendor, as a client makes it: renewed once when it is refused."""
-    authorizer = hub.authorizer(connection.id)
-    url = hub.values(connection)["base_url"] + "/api/rows"
-    for _ in range(2):
-        request = httpx2.Request("GET", url)
-        version = authorizer.apply(request)
-        with httpx2.Client() as client:
-            answer = client.send(request)
-        if answer.status_code != 401 or not authorizer.renew(version):
-            break
-    return answer
+    with httpx2.Client() as client:
+        return race.rows(hub, connection, client)[0]
 
 
 def stored(ledger, connection):
@@ -74,11 +49,11 @@ def test_sign_in_call_renew_and_give_back(hub, ledger, provider):
     assert (connection.status, connection.account) == ("active", "M1")
     first = stored(ledger, connection)
     assert set(first.scope.split()) == {"openid", "offline_access", "rows.read"}
-    assert rows(hub, connection).json() == {"rows": [1, 2, 3]}
+    assert rows(hub, connection) == 200
     hub.authorizer(connection.id).renew(1)
     second = stored(ledger, connection)
     assert second.refresh != first.refresh
-    assert rows(hub, connection).status_code == 200
+    assert rows(hub, connection) == 200
     gone = hub.disconnect(connection.id)
     assert (gone.revoked, gone.said) == (True, "The judge has revoked the access")
     with ledger.read() as seen:
@@ -95,7 +70,7 @@ def test_sign_in_call_renew_and_give_back(hub, ledger, provider):
 
 
 def test_the_provider_requires_pkce(ledger, provider):
-    plain = access(ledger, provider.url, pkce="none")
+    plain = race.access(ledger, provider.url, pkce="none")
     with pytest.raises(SignInRefused, match=r"did not sign in \(invalid_request\)"):
         plain.callback(sign_in(plain))
 
@@ -157,7 +132,7 @@ def test_another_address_is_refused(hub):
 
 def test_a_person_who_says_no(ledger, provider):
     with judge(redirect_uris=[REDIRECT], denies=True) as denying:
-        hub = access(ledger, denying.url)
+        hub = race.access(ledger, denying.url)
         with pytest.raises(SignInRefused, match="access was not granted"):
             hub.callback(sign_in(hub))
         with ledger.read() as seen:
@@ -192,61 +167,18 @@ def test_the_family_dies_by_a_second_use_and_the_person_is_told(hub, ledger, pro
     assert found.mend == f"meterstone connect judge --connection {connection.id}"
     # the person signs in again, and everything goes on
     hub.callback(sign_in(hub, Wish(connection=connection.id)))
-    assert rows(hub, connection).status_code == 200
-
-
-def _worker(folder, url, connection_id, threads, ready, results):
-    """Syncs of one process, all begun at the same moment, until the fourth token is in use."""
-    with Ledger.open(folder) as ledger:
-        hub = access_only(ledger, url)
-        with ledger.read() as seen:
-            connection = seen.connections.get(connection_id)
-        until = time.monotonic() + 60
-        ready.wait(120)
-
-        def syncs(_):
-            statuses = []
-            while stored_version(ledger, connection_id) < 4 and time.monotonic() < until:
-                statuses.append(rows(hub, connection).status_code)
-            return statuses
-
-        with ThreadPoolExecutor(threads) as pool:
-            results.put([status for found in pool.map(syncs, range(threads)) for status in found])
-
-
-def stored_version(ledger, connection_id):
-    with ledger.read() as seen:
-        return seen.secrets.get(connection_id, "token").version
-
-
-def access_only(ledger, url):
-    return Access(ledger, {"judge": Connector.model_validate(connector())}, Egress(LOOPBACK))
+    assert rows(hub, connection) == 200
 
 
 def test_parallel_syncs_in_processes_renew_once_an_expiry(hub, ledger, provider, tmp_path):
     """The short form of tests/proof/refresh_race.py: tokens of two seconds, three processes."""
     connection = hub.callback(sign_in(hub))
     before = provider.happened()
-    context = multiprocessing.get_context("spawn")
-    results, ready = context.Queue(), context.Barrier(3)
-    workers = [
-        context.Process(
-            target=_worker, args=(tmp_path, provider.url, connection.id, 4, ready, results)
-        )
-        for _ in range(3)
-    ]
-    for worker in workers:
-        worker.start()
-    statuses = [status for _ in workers for status in results.get(timeout=180)]
-    for worker in workers:
-        worker.join()
+    raced = race.race(tmp_path, provider.url, connection.id, processes=3, threads=4, until=4)
     after = provider.happened()
-    assert set(statuses) == {200}
+    assert set(raced.statuses) == {200}
     assert after["families_revoked"] == before["families_revoked"]
-    assert after["rows_refused"] == before["rows_refused"]
-    assert (
-        after["refreshed"] - before["refreshed"] == stored_version(ledger, connection.id) - 1 == 3
-    )
+    assert after["refreshed"] - before["refreshed"] == raced.version - 1 == 3
 
 
 def _fields(pending):

@@ -19,6 +19,7 @@ PROOFS = {
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
     "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],
     "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
+    "refresh": ["refresh_race.py", "--out", str(PAGES / "refresh_race.md")],
     "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],
 }
 

@@ -36,7 +36,11 @@ def connect(
         typer.Option(help="NAME=VALUE, or NAME=@FILE so that no secret is in the command."),
     ] = None,
     credentials: Annotated[
-        str, typer.Option(help="JSON file with all of them; - for standard input.")
+        str,
+        typer.Option(
+            help="JSON file (- for standard input) with credentials by name, also `account` and "
+            "`settings`: a vendor's object of `meterstone sandbox up --json` is one."
+        ),
     ] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of a setting, also base_url.")
@@ -64,8 +68,12 @@ def connect(
     """
     with Home(home_path(home)) as opened:
         connector = opened.connectors[vendor]
-        given = _given(credential or [], credentials)
-        place, settings = _parted(connector, pairs(set_ or [], "--set"))
+        file = _read(credentials) if credentials else {}
+        given = {**_credentials_in(file, connector), **_typed(credential or [])}
+        place, settings = _parted(
+            connector, {**_settings_in(file, connector), **pairs(set_ or [], "--set")}
+        )
+        account = account or str(file.get("account") or "")
         wish = Wish(connection, name, account, franchise, environment, settings)
         by_browser = connector.auth.kind == "authorization_code"
         if place or (by_browser and given) or register_only:
@@ -150,28 +158,47 @@ def _signed_in(
         return waiting.wait(timedelta(seconds=within))
 
 
-def _given(texts: list[str], file: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if file:
-        raw = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
-        found = _texts(raw)
+def _typed(texts: list[str]) -> dict[str, str]:
+    found = {}
     for name, value in pairs(texts, "--credential").items():
-        if value.startswith("@"):
-            value = read_file(Path(value[1:])).decode("utf-8", "replace").strip()  # noqa: PLW2901
-        found[name] = value
+        from_file = value.startswith("@")
+        found[name] = _text(read_file(Path(value[1:]))) if from_file else value
     return found
 
 
-def _texts(raw: bytes) -> dict[str, str]:
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").strip()
+
+
+def _read(file: str) -> dict[str, Any]:
+    """The object of a file; nothing of it is in the error when it is none."""
+    raw = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
     try:
         document: Any = json.loads(raw)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or not all(isinstance(v, str) for v in document.values()):
+    if not isinstance(document, dict):
         raise InputError(
-            "not an object of texts", place="--credentials", mend='give {"client_id": "…"}'
+            "not a JSON object", place="--credentials", mend='give {"client_id": "…"}'
         ) from None
     return document
+
+
+def _credentials_in(file: Mapping[str, Any], connector: Connector) -> dict[str, str]:
+    """What the connector needs; other names of the file are left alone."""
+    fields = connector.auth.fields
+    return {name: str(file[name]) for name in fields if isinstance(file.get(name), str)}
+
+
+def _settings_in(file: Mapping[str, Any], connector: Connector) -> dict[str, str]:
+    """Settings by their name, and those under ``settings``, which may say where the vendor is."""
+    own = {
+        name: str(file[name])
+        for name, entry in connector.settings.items()
+        if isinstance(file.get(name), str) and not entry.from_
+    }
+    inner = file.get("settings")
+    return {**own, **({k: str(v) for k, v in inner.items()} if isinstance(inner, dict) else {})}
 
 
 def _asked(connector: Connector) -> dict[str, str]:
