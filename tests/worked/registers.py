@@ -66,6 +66,16 @@ def connected() -> Iterator[Row]:
     }  # fmt: skip
 
 
+def open_shops() -> Iterator[Row]:
+    """30 shops, and no invoice from anywhere: nobody looks at the books."""
+    for number in range(30):
+        yield {
+            "fact": "franchise", "franchise_id": f"F{number}", "status_at": "2025-01-01T00:00:00Z",
+            "client_id": "K1", "client_segment": "enterprise", "status": "opened",
+            "region": "US-TX", "country": "US", "opened_on": "2025-01-01",
+        }  # fmt: skip
+
+
 def feedback() -> Iterator[Row]:
     """60 accepted items that came in long before, and since then only duplicates."""
     for number in range(60):
@@ -133,6 +143,18 @@ EXAMPLES = (
         AT,
         tuple(won_deals()),
         {"competitive_win_rate": Expect(100.0, 40, "insufficient_data")},
+    ),
+    Example(
+        "shops whose books nobody sent",
+        AT,
+        tuple(open_shops()),
+        {"average_revenue_per_franchise": Expect(None, verdict="no_data")},
+    ),
+    Example(
+        "shops without revenue, by closed books",
+        AT,
+        (*open_shops(), attested("period_closed:2026-03", "2026-03-31T12:00:00Z")),
+        {"average_revenue_per_franchise": Expect(0.0, 30, "not_met")},
     ),
     Example(
         "feedback and preventive actions",
