@@ -5,24 +5,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.connect.customer import Customer, customer
-from tests.sandbox.vendors import small_books
+from tests.connect.reconcile.injected import EDITS, inject
 
 from meterstone.connect.reconcile import Reconciliation
-from meterstone.sandbox.kit import Books, Entity
+from meterstone.sandbox.kit import Books
+from meterstone.sandbox.network import preset, simulate
 
 NAMES = ("square", "clover", "quickbooks", "franconnect", "salesforce")
 
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customer]:
-    books: Books = small_books(tmp_path_factory.mktemp("books"))
-    with customer(tmp_path_factory.mktemp("home"), books, *NAMES) as made:
+    folder = tmp_path_factory.mktemp("books")
+    simulate(preset("struggling", shops=12, months=4, telemetry_days=1, seed=3), folder)
+    with customer(tmp_path_factory.mktemp("home"), Books(folder), *NAMES) as made:
         made.sync(facts_only=True)
         yield made
 
@@ -43,3 +42,26 @@ def test_nothing_differs_at_any_vendor_before_anything_was_changed(at: Customer)
             assert (told, result.differences, result.refused) == (told, [], 0)
             assert (told, result.checked) == (told, result.matched)
     assert sum(r.checked for vendor in NAMES for r in sweep(at, vendor)) > 1000
+
+
+def found(results: list[Reconciliation]) -> dict[str, str]:
+    return {each.row["source_ref"]: each.kind for r in results for each in r.differences}
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_what_was_done_silently_is_found_with_recall_and_precision_of_100_percent(
+    at: Customer, seed: int
+) -> None:
+    chance = random.Random(seed)
+    total = 0
+    for name in NAMES:
+        expected: dict[str, str] = {}
+        for vendor, kind in EDITS:
+            if vendor == name:
+                expected |= inject(at.vendors[vendor], kind, chance, share=0.05)
+        results = sweep(at, name)
+        assert found(results) == expected, name
+        assert all(each.outcome != "open" for r in results for each in r.differences), name
+        assert found(sweep(at, name)) == {}, name
+        total += len(expected)
+    assert total > 30

@@ -109,7 +109,7 @@ class Tenant:
             ),
             "sales_report": self._entity(
                 "sales_report",
-                map(records.sales_report, monthly_totals(books.rows("payment").table)),
+                map(records.sales_report, monthly_totals(books.rows("payment"))),
             ),
         }
 

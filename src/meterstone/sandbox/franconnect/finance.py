@@ -8,17 +8,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from meterstone.sandbox.franconnect.records import Row
+from meterstone.sandbox.kit import Rows
 
 PARTS = ("gross", "discount", "refund", "tax", "tip")
 
 
-def monthly_totals(payments: pa.Table) -> list[Row]:
+def monthly_totals(payments: Rows) -> list[Row]:
     """Sums of completed payments by unit, month (UTC) and currency; amounts in cents, exact.
 
     Args:
-        payments: rows of the fact payment, the newest version of each.
+        payments: rows of the fact payment; those that were taken back are no sales.
     """
-    done = payments.filter(pc.equal(payments.column("status").cast(pa.string()), "completed"))
+    completed = pc.equal(payments.table["status"].cast(pa.string()), "completed")
+    done = payments.table.filter(pc.and_(completed, pc.invert(payments.retracted)))
     month = pc.floor_temporal(done.column("paid_at"), unit="month").cast(pa.date32())
     columns: dict[str, Any] = {
         "franchise_id": done.column("franchise_id"),
