@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from meterstone.app import Home
+from meterstone.connect.auth.schedule import CheckSchedule
 from meterstone.connect.push import PUSH
 from meterstone.connect.reconcile import Schedule, rules
 from meterstone.connect.worker import Worker
@@ -28,10 +29,13 @@ def working(home: Home, threads: int = 4) -> Iterator[None]:
 def worker_of(home: Home, threads: int) -> Worker:
     """The worker of a home with all kinds of jobs that there are."""
     worker = Worker(home.hub, threads=threads)
-    schedule = Schedule(home.ledger, home.reconciler, rules())
-    for kind, handler in schedule.handlers.items():
-        worker.handle(kind, handler)
-    schedule.begin()
+    for schedule in (
+        Schedule(home.ledger, home.reconciler, rules()),
+        CheckSchedule(home.ledger, home.access),
+    ):
+        for kind, handler in schedule.handlers.items():
+            worker.handle(kind, handler)
+        schedule.begin()
     worker.handle(PUSH, home.pushing.handle)
     home.pushing.ensure()
     return worker

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.access import Access
 from meterstone.connect.auth.flow import LIFETIME
+from meterstone.connect.auth.schedule import EVERY, OAUTH_CHECKS, CheckSchedule
 from meterstone.connect.auth.web import COOKIE, oauth_routes
 from meterstone.connect.catalogue import connectors
 from meterstone.connect.egress import Egress
@@ -460,3 +461,20 @@ def test_the_checks_of_a_connection(hub):
     assert {control for control, result in results.items() if result == "passed"} == {
         "token_encrypted_at_rest"
     }
+
+
+def test_the_controls_are_looked_at_twice_a_day(hub, told, clock):
+    made = post(hub, connector="keyed", credentials={"key": "k"}).json()
+    schedule = CheckSchedule(hub.state.ledger, hub.state.access)
+    queue = hub.state.ledger.queue
+    schedule.begin()
+    schedule.begin()
+    for _ in range(2):
+        told.clear()
+        job = queue.claim("w", kinds=[OAUTH_CHECKS], lease_s=5)
+        schedule.handlers[OAUTH_CHECKS](job)
+        queue.done(job)
+        assert {row["connection_id"] for row in told} == {made["id"]}
+        assert len(told) == 10
+        assert queue.claim("w", kinds=[OAUTH_CHECKS], lease_s=5) is None
+        clock.now += EVERY
