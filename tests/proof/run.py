@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 PAGES = HERE.parents[1] / "docs" / "proofs"
 PROOFS = {
     "kill": ["kill_ingest.py", "--kills", "100"],
+    "kill_sync": ["kill_sync.py", "--kills", "100", "--out", str(PAGES / "kill_sync.md")],
     "truth": ["truth_table.py", "--out", str(PAGES / "truth.md")],
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
     "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],

@@ -465,6 +465,7 @@ class Sync:
                 "environment": self._connection.environment,
             },
         )  # fmt: skip
+        self._to.telemetry.flush()
 
 
 def _restartable(walk: Walk, under: _Under) -> Generator[Page]:
