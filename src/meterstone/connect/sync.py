@@ -6,6 +6,7 @@ The checkpoint is the cursor of the stream in the ledger:
 
     since     the newest time of change of all runs that ended (of the vendor's clock)
     token     the vendor's own cursor, where the stream has one
+    history   up to when changes are what the first run found: they have no lag
     full_at   when the last full pull ended
     pages     digests of the pages of the last run, so that a page as before is not landed again
     run       the run that is under way: its id, mode, begin, state of its walk, counts
@@ -213,7 +214,7 @@ class Sync:
             answer="one", run=report.run,
         )  # fmt: skip
         report.read, report.written, report.failed = page.read, page.read, page.failed
-        self._note_changes(page.records, self._to.clock.now())
+        self._note_changes(page.records, self._to.clock.now(), self._cursor()[0].get("history"))
         self._note_rows(page)
         self._apply()
         report.finished_at = self._to.clock.now()
@@ -273,7 +274,7 @@ class Sync:
             report.failed += landed.failed
             self._waiting_rows += sum(b.table.num_rows for b in landed.batches)
             if not under.first:
-                self._note_changes(landed.records, now)
+                self._note_changes(landed.records, now, cursor.get("history"))
                 self._note_rows(landed)
         under.digests = [*under.digests[-KEPT_DIGESTS + 1 :], digest]
         report.pages += 1
@@ -298,10 +299,13 @@ class Sync:
         newest = max((at for at in found if at is not None), default=None)
         return newest.isoformat() if newest else None
 
-    def _note_changes(self, records: list[Any], now: datetime) -> None:
+    def _note_changes(self, records: list[Any], now: datetime, history: str | None) -> None:
+        oldest = _at(history) if history else None
         for record in records:
             changed = moment_of(record.changed, self._stream.cursor)
-            if changed is not None and record.ref is not None:
+            if changed is None or (oldest is not None and changed <= oldest):
+                continue  # the look-back reads the end of the history once more
+            if record.ref is not None:
                 row = record.rows[0] if record.rows else {}
                 self._changes.append(Change(record.ref, changed, now, row.get("franchise_id")))
 
@@ -438,10 +442,13 @@ class Sync:
     ) -> None:
         report.finished_at = self._to.clock.now()
         token = self._stream.cursor is not None and self._stream.cursor.kind == "token"
+        newest = None if token else under.high
+        history = (newest or under.began) if under.first else cursor.get("history")
         value = {
             # a time that lies ahead (a booking's) must not hide what changes until then
-            "since": None if token else _earlier(under.high, under.began),
+            "since": _earlier(newest, under.began),
             "token": under.high if token else None,
+            "history": history,
             "full_at": under.began if under.mode == "full" else cursor.get("full_at"),
             "deletes_at": now.isoformat(),
             "pages": under.digests,
