@@ -338,19 +338,25 @@ class Oracle:
             if kind == "network" or entity == (kind, key):
                 observed += 1
                 events[entity].append((r["at"], r["outcome"] == "success"))
-        intervals = []
+        intervals: dict[tuple[str, str], int] = {}
         for r in self.between("probe", "at", start, end):
             if r["component"] != "integration" or r["integration"] is None:
                 continue
             if kind == "network" or (kind, key) == ("integration", r["integration"]):
                 observed += 1
-                intervals.append(r["interval_s"])
+                entity = ("integration", r["integration"])
+                intervals[entity] = max(r["interval_s"], intervals.get(entity, 0))
                 if not r["maintenance"]:
-                    events["integration", r["integration"]].append((r["at"], r["ok"]))
-        lengths = [length for each in events.values() for length in _episodes(each, end)]
+                    events[entity].append((r["at"], r["ok"]))
+        found = {entity: list(_episodes(each, end)) for entity, each in events.items()}
+        lengths = [length for each in found.values() for length in each]
         if not lengths:
             return Found(why="not_applicable" if observed else "no_data")
-        gate = kind == "endpoint_group" or (bool(intervals) and max(intervals) <= 10)
+        gate = all(
+            intervals.get(entity, 999) <= 10
+            for entity, each in found.items()
+            if each and entity[0] == "integration"
+        )
         return Found(max(lengths), len(lengths), gates=gate)
 
     # integrations

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from scipy import stats
 
-from .build import AT, FAR, RECORDED, D, H, M, World, caller_fault, incident, probes, request
+from .build import AT, FAR, RECORDED, D, H, M, Row, World, caller_fault, incident, probes, request
 
 US = timedelta(microseconds=1)
 
@@ -359,13 +359,31 @@ def test_recovery_without_episode_or_without_observation() -> None:
         request(AT - H, integration="square"),
         request(AT - D - H, error="server"),
         probes(AT - D - H, AT - D - M, M, interval_s=60),
+        probes(AT - 2 * D, AT - D, H, integration="clover", interval_s=10),
     ) as world:
         measured = world.evaluate([AT, AT - D, AT - 5 * D], "error_recovery_time")
         quiet = measured.cell("error_recovery_time")
         assert (quiet.value, quiet.verdict) == (None, "not_applicable")
-        coarse = measured.cell("error_recovery_time", moment=1)
-        assert (coarse.value, coarse.verdict) == (3600.0, "insufficient_data")
-        assert coarse.failed_gates == ("probe interval <= 10 s, otherwise 30 s cannot be resolved",)
+        served = measured.cell("error_recovery_time", moment=1)
+        assert (served.value, served.verdict) == (3600.0, "not_met")
         assert measured.cell("error_recovery_time", moment=2).verdict == "no_data"
         group = measured.cell("error_recovery_time", "endpoint_group:other", moment=1)
         assert group.value == 3600.0
+
+
+def test_recovery_asks_for_close_probes_of_what_failed() -> None:
+    def judged(every: int, *more: Row) -> tuple[float | None, str]:
+        failed = request(AT - H, error="server", integration="square")
+        fine = request(AT - H + timedelta(seconds=9), integration="square")
+        with World(failed, fine, *more, probes(AT - H, AT, M, interval_s=every)) as world:
+            cell = world.cell("error_recovery_time")
+            return cell.value, cell.verdict
+
+    assert judged(10) == (9.0, "met")
+    assert judged(11) == (9.0, "insufficient_data")
+    seldom = probes(AT - D, AT, H, integration="clover", interval_s=3600)
+    assert judged(10, seldom) == (9.0, "met")  # nothing failed there
+    with World(request(AT - H, error="server", integration="square")) as world:
+        cell = world.cell("error_recovery_time")
+        assert (cell.value, cell.verdict) == (3600.0, "insufficient_data")
+        assert cell.failed_gates == ("probe interval <= 10 s, otherwise 30 s cannot be resolved",)

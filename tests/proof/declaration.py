@@ -12,10 +12,12 @@ import argparse
 import resource
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 from truth_table import judged, verdict_at
 
+from meterstone.measure.results import Measurement
 from meterstone.measure.service import Measuring
 from sandbox.conftest import network_in
 
@@ -42,6 +44,10 @@ def main() -> int:
         f" {'reconstructed' if g.reconstructed else 'published'} | {g.reason} |"
         for g in measurement.gates
     ]
+    held = [
+        f"- {ref}: {len(days)} days, {days[0]:%-d %B} to {days[-1]:%-d %B}"
+        for ref, days in held_back(measurement).items()
+    ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     lines = [
         "# Proof: success is declared", "",
@@ -51,13 +57,26 @@ def main() -> int:
         "",
         f"Measured in {took:.0f} s; peak memory {peak:,.0f} MiB.", "",
         "| gate | run | | days | in words |", "|---|---|---|---|---|", *gates, "",
-        "## Targets that are neither met nor a reference", "", *(missed or ["None."]),
+        "## Targets that are neither met nor a reference at the end", "",
+        *(missed or ["None."]), "",
+        "## What held the declaration back", "", *(held or ["Nothing on any of the 90 days."]),
     ]  # fmt: skip
     print("\n".join(lines))
     if given.out:
         given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     found.home.close()
     return int(bool(missed) or not all(gate.passed for gate in measurement.gates))
+
+
+def held_back(measurement: Measurement) -> dict[str, list[date]]:
+    """The targets that were missed on days of the success declaration, and the days."""
+    found: dict[str, list[date]] = {}
+    for gate in measurement.gates:
+        if gate.id == "success_declaration":
+            for day in gate.days:
+                for ref in day.held_back_by:
+                    found.setdefault(ref, []).append(day.day)
+    return found
 
 
 if __name__ == "__main__":

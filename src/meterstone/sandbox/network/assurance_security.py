@@ -276,7 +276,7 @@ def _incidents(world: World, facts: Facts, truth: Truth, knobs: Knobs) -> int:
     ]
     confirmed = counted[: knobs.incidents]
     beside: list[tuple[datetime, datetime | None, bool | None, str]] = [
-        (world.end - 130 * DAY, world.end - 130 * DAY + HOUR, True, "square"),
+        (world.end - 160 * DAY, world.end - 160 * DAY + HOUR, True, "square"),
         (opens + 5 * DAY, opens + 5 * DAY + HOUR, False, "square"),  # refuted
         (world.end, world.end + HOUR, True, "square"),  # of the next month
     ]

@@ -48,13 +48,7 @@ def _security(world: World, truth: Truth) -> None:
 
 
 def _adoption(world: World, truth: Truth) -> None:
-    """Connections came into use faster and faster (see `ops_sync.USED`).
-
-    Telemetry of more than three months has full use from its beginning on: then nothing
-    accelerates but the use of premium features; no truth is told.
-    """
-    if world.telemetry_start <= months_before(world.end, 3):
-        return
+    """Connections came into use faster and faster (see `ops_scene`)."""
     panel: set[str] | None = None
     for back in range(7):
         active = {shop.id for shop in world.active_shops(months_before(world.end, back))}

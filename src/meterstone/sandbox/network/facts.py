@@ -142,7 +142,7 @@ def _array(value: Any, size: int, kind: pa.DataType) -> pa.Array:
         return pa.repeat(pa.scalar(_plain(value), kind), size)
     if isinstance(value, np.ndarray) and value.dtype.kind == "M":
         return pa.array(value.astype("datetime64[us]")).cast(pa.timestamp("us")).cast(kind)
-    return pa.array(value, type=kind)
+    return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, type=kind)
 
 
 def _plain(value: Any) -> Any:

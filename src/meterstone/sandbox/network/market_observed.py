@@ -269,10 +269,16 @@ def _paces(
 
 
 def _features(world: World, observer: Observer, truth: Truth, knobs: Knobs) -> None:
-    """Which features of the catalogue are offered elsewhere; looked at three times in two years."""
+    """Which features of the catalogue are offered elsewhere, as was seen at five looks.
+
+    The first is wrong throughout, and put right on the day after; both are too old to count at the
+    end. What the third saw is in part corrected later.
+    """
     features = world.shared.get("features", [])
     year_ago = world.end.replace(year=world.end.year - 1)
-    looks = (year_ago - DAY, year_ago, world.end - 120 * DAY, world.end - DAY)
+    looks = (
+        year_ago - 2 * DAY, year_ago - DAY, year_ago, world.end - 120 * DAY, world.end - DAY,
+    )  # fmt: skip
     assessed = unmatched = known = 0
     for number, (key, released, retired, visible) in enumerate(features):
         offered = number % knobs.offered_every == 1
@@ -281,14 +287,13 @@ def _features(world: World, observer: Observer, truth: Truth, knobs: Knobs) -> N
             if released >= look or not visible:
                 continue
             for rival in range(1, 3 if number % 13 == 5 else 5):
-                # the first look is too old to count; what the second one saw is corrected later
-                value = int(nth == 0 or (nth == 1 and number % 4 == 0))
+                value = int(nth == 0 or (nth == 2 and number % 4 == 0))
                 value = value or int(offered and rival == 1 + number % 2)
                 observer.saw(
                     f"rival-{rival}", "feature_offered", value, look.date(), subject=key,
                     source_name="Simulated Feature Watch",
                 )  # fmt: skip
-                if nth:
+                if nth >= 2:
                     seen[f"rival-{rival}"] = value
         is_current = released < world.end and (retired is None or retired >= world.end)
         if not visible or not is_current:

@@ -12,6 +12,7 @@ from meterstone.sandbox.network import ops_sync as sync
 from meterstone.sandbox.network import ops_traffic as traffic
 from meterstone.sandbox.network import ops_watch as watch
 from meterstone.sandbox.network.facts import Facts
+from meterstone.sandbox.network.ops_days import performance
 from meterstone.sandbox.network.ops_scene import Scene
 from meterstone.sandbox.network.truth import Truth
 from meterstone.sandbox.network.world import World
@@ -65,7 +66,8 @@ class Operations:
         successes, applied: served requests that succeeded, and changes applied, in the last month.
         fields_checked, fields_matched: fields compared between platforms in the last month.
         incidents: (start, seconds of customer impact, integration) of operational incidents.
-        runs: finished successful runs as (connection id, time).
+        runs, writes: finished successful runs, and those that wrote records, as (connection id,
+            time).
     """
 
     usage: dict[str, int]
@@ -78,6 +80,7 @@ class Operations:
     fields_matched: int
     incidents: list[tuple[object, float | None, str | None]]
     runs: list[tuple[str, object]]
+    writes: list[tuple[str, object]]
 
 
 def simulate(world: World, facts: Facts, truth: Truth) -> None:
@@ -122,6 +125,8 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     _tell_time(scene, truth)
     if world.preset.story == "struggling":
         truth.missed |= MISSED
+    if world.preset.large:
+        world.shared["performance"] = performance(scene, calls, runs, checks, hooks, probes)
     world.shared["operations"] = _known(scene, calls, runs, checks, changes, found)
     _share(scene, calls, runs, found)
 
@@ -170,8 +175,7 @@ def _tell_time(scene: Scene, truth: Truth) -> None:
     days = min(28, scene.days, scene.knobs.traffic_days)
     verdict = None if days >= 21 else "insufficient_data"
     truth.exact("response_time_trend", "improving", n=days, verdict=verdict)
-    word = "decreasing" if scene.errors else "holding_at_target"
-    truth.exact("error_rate_trend", word, n=days, verdict=verdict)
+    truth.exact("error_rate_trend", "decreasing", n=days, verdict=verdict)
     truth.exact("integration_performance_success", _all_met(scene))
 
 
@@ -220,4 +224,7 @@ def _known(
         fields_matched=sum(8 * x.checked - x.fields_wrong for x in compared),
         incidents=[(x.started, x.impact, x.integration) for x in found if x.operational],
         runs=[(r.connection.id, r.finished) for r in runs if r.status == "success"],
+        writes=[
+            (r.connection.id, r.finished) for r in runs if r.status == "success" and r.written
+        ],
     )  # fmt: skip

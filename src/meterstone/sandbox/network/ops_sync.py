@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import zlib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -50,6 +49,7 @@ class Run:
     interval: int = DAILY
     status: str = "success"
     backlog: int = 0
+    written: bool = True
 
     @property
     def key(self) -> str:
@@ -57,14 +57,15 @@ class Run:
 
 
 def runs(scene: Scene) -> list[Run]:
-    """A run a day of every connection of a named integration, and one when it is connected; the
-    others exchange every 30 days, and on the last day.
+    """A run a day of every connection, and one when it is connected; without a long telemetry the
+    integrations that are not named exchange every 30 days, and on the last day. A connection that
+    is not in use yet has nothing to write.
 
     Two runs did not succeed: one of QuickBooks fails on the last day and is repeated, one of Square
     is partial ten days before.
     """
     found: list[Run] = []
-    for integration in scene.named:
+    for integration in [*scene.named, *(scene.others if scene.long else ())]:
         for k, connection in enumerate(scene.connections_of(integration)):
             found += _daily(scene, connection, k)
     found += _history(scene)
@@ -79,9 +80,10 @@ def runs(scene: Scene) -> list[Run]:
 
 def _daily(scene: Scene, connection: Connection, k: int) -> Iterator[Run]:
     key = connection.integration.key
-    entities = [ENTITIES[key]]
+    entities = [ENTITIES.get(key, RECORD)]
     if key == "square" and k % 10 == 0:
         entities.append("booking")
+    idle = scene.idle_until.get(connection.id, scene.world.start)
     silent = bool(scene.knobs.silent) and k % scene.knobs.silent == 3
     for e, entity in enumerate(entities):
         times = [
@@ -106,36 +108,34 @@ def _daily(scene: Scene, connection: Connection, k: int) -> Iterator[Run]:
                 and not back
             ):
                 backlog = 12
-            run = Run(f"r-{connection.id}-{entity}-{at:%Y%m%d%H}", connection, entity, at)
+            name = f"r-{connection.id}-{entity}-{at:%Y%m%d%H}"
+            run = Run(name, connection, entity, at, written=idle <= at)
             if key == "quickbooks" and k == 0 and back == 0:
                 # when no other connection syncs, so that it shows until it is repeated
                 later = at.replace(hour=9)
-                yield Run(run.id, connection, entity, later, DAILY, "failed", 7)
-                yield Run(f"{run.id}-again", connection, entity, later + 6 * MINUTE)
+                yield replace(run, finished=later, status="failed", backlog=7)
+                yield replace(run, id=f"{name}-again", finished=later + 6 * MINUTE)
             else:
-                yield Run(run.id, connection, entity, at, DAILY, status, backlog)
-
-
-USED = tuple(0.5 ** (months / 3) for months in range(1, 10))
-"""Share of the shops' connections in use at the end of each month before the last one, newest
-first: twice as many every three months, so that it accelerates at each month end."""
+                yield replace(run, status=status, backlog=backlog)
 
 
 def _history(scene: Scene) -> Iterator[Run]:
-    """Five runs a month of each connection of a shop that was in use, before the telemetry."""
+    """Five runs a month of each connection of a shop, before the telemetry; they write records in
+    the month in which it came into use, too."""
     if not scene.world.preset.large:
         return
-    for months, part in enumerate(USED, start=1):
+    for months in range(1, 16):
         month = months_before(scene.end, months)
         for connection in scene.world.connections:
-            rank = zlib.crc32(connection.id.encode()) % 1000 / 1000
-            if connection.shop is None or rank >= part:
+            if connection.shop is None:
                 continue
             for back in (5, 10, 15, 20, 25):
                 at = month - back * DAY + 3 * HOUR
                 if connection.is_live(at) and at < scene.start:
                     name = f"r-{connection.id}-{at:%Y%m%d}-before"
-                    yield Run(name, connection, ENTITIES[connection.integration.key], at)
+                    idle = scene.idle_until.get(connection.id, scene.world.start)
+                    entity = ENTITIES[connection.integration.key]
+                    yield Run(name, connection, entity, at, written=idle <= month - 5 * DAY)
 
 
 def _exchanges(scene: Scene, connection: Connection, k: int) -> Iterator[datetime]:
@@ -143,7 +143,7 @@ def _exchanges(scene: Scene, connection: Connection, k: int) -> Iterator[datetim
     while at > connection.connected and at > scene.world.start:
         yield at
         at -= EXCHANGE
-    if connection.connected < scene.end - 13 * HOUR:
+    if connection.connected < scene.end - 13 * HOUR and not scene.long:
         yield scene.end - 12 * HOUR + k * MINUTE
 
 
@@ -164,8 +164,8 @@ def write_runs(scene: Scene, facts: Facts, rows: Sequence[Run]) -> None:
             "interval_s": lambda r: r.interval,
             "status": lambda r: r.status,
             "backlog": lambda r: r.backlog,
-            "records_read": lambda _: 60,
-            "records_written": lambda r: 60 - r.backlog,
+            "records_read": lambda r: 60 if r.written else 0,
+            "records_written": lambda r: 60 - r.backlog if r.written else 0,
             "records_failed": lambda r: r.backlog if r.status != "success" else 0,
         },
     )
@@ -265,7 +265,8 @@ def checks(scene: Scene) -> list[Check]:
     if scene.world.preset.large:
         found += _monthly(scene)
     for k, integration in enumerate(scene.others):
-        for day in (scene.quiet_from, scene.end - DAY):
+        days = [scene.start + nth * DAY for nth in range(scene.days)]
+        for day in (scene.quiet_from, *(days if scene.long else days[-1:])):
             at = day + timedelta(hours=23, minutes=k)
             found.append(Check(at, integration.key, RECORD, 100, fields_wrong=3))
     return found
@@ -359,14 +360,21 @@ class Due:
 
     def month(self) -> Iterator[tuple[Connection, date, Check | None]]:
         """Every comparison that was due in the last 30 days."""
-        for nth in range(30):
-            opens = self._scene.end - (nth + 1) * DAY
+        days = (self._scene.end - (nth + 1) * DAY for nth in range(30))
+        for opens, connection, check in self.of_days(days):
+            yield connection, opens.date(), check
+
+    def of_days(
+        self, days: Iterable[datetime]
+    ) -> Iterator[tuple[datetime, Connection, Check | None]]:
+        """Every comparison that was due on days, which are given by their first moments."""
+        for opens in days:
             closes = opens + DAY
             for c in self._scene.world.connections:
                 if c.connected > opens or (c.disconnected and c.disconnected < closes):
                     continue
                 for entity in self.entities(c, opens - 30 * DAY, closes):
-                    yield c, opens.date(), self.newest(c, entity, opens.date())
+                    yield opens, c, self.newest(c, entity, opens.date())
 
 
 def tell_checks(scene: Scene, truth: Truth, run_rows: Sequence[Run], rows: Sequence[Check]) -> None:
@@ -643,6 +651,11 @@ class Webhook:
     def deadline(self) -> datetime:
         return self.created + DAY
 
+    @property
+    def good(self) -> bool:
+        """Delivered in time, and not only found by reconciliation."""
+        return bool(self.delivered and self.delivered <= self.deadline and not self.found)
+
 
 def webhooks(scene: Scene) -> list[Webhook]:
     """Some 70 events a day; some are delivered at the last second of their window, some wait for a
@@ -708,5 +721,5 @@ def tell_webhooks(scene: Scene, truth: Truth, rows: Sequence[Webhook]) -> None:
             and w.status != "receiver_disabled"
             and (kind == "network" or w.integration == key)
         ]
-        good = [w for w in due if w.delivered and w.delivered <= w.deadline and not w.found]
+        good = [w for w in due if w.good]
         share(truth, "webhook_delivery_success", len(good), len(due), kind, key)

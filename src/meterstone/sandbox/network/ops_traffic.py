@@ -112,7 +112,7 @@ def calls(scene: Scene) -> list[Call]:
         Call(scene.end, "pos_integration", 900, 500, outcome="error", fault="hub",
              error_class="server", consumer="franchise"),
     ]  # fmt: skip
-    if scene.errors and scene.days > 30:
+    if scene.days > 30:
         edge = scene.end - 30 * DAY
         for at in (edge, edge - timedelta(seconds=1)):
             found.append(_error(at, "other", 6, "timeout", "cause-edge"))
@@ -153,7 +153,7 @@ def _called(scene: Scene, nth: int, day: datetime) -> list[Call]:
         for hour in range(0, 24, 2):
             at = day + timedelta(hours=hour, minutes=3 * k, seconds=20)
             found.append(Call(at, "other", 150.0 + 10 * k, 40, integration.key))
-        if scene.errors and nth < scene.days - 1 and k % 4 == 3:
+        if failing(scene, k, scene.days - 1 - nth):
             at = day + timedelta(hours=13, minutes=5 * k, seconds=10)
             found.append(
                 Call(at, "other", 30_000.0, 1, integration.key, "error", "provider", "timeout",
@@ -163,15 +163,19 @@ def _called(scene: Scene, nth: int, day: datetime) -> list[Call]:
     return found
 
 
+def failing(scene: Scene, k: int, to_go: int) -> bool:
+    """Whether a call of the k-th integration fails on the day so many days before the last one."""
+    return k % 4 == 3 and to_go % (15 if scene.world.preset.large else 1) == 0
+
+
 def _failed(scene: Scene, nth: int, to_go: int, day: datetime) -> list[Call]:
-    """The failures of a day: fewer every day, none on the last one."""
+    """The failures of a day: fewer every day, a handful on the last one."""
     knobs = scene.knobs
-    if not scene.errors:
-        return []
     groups = list(GROUPS)
     found = []
     for k, (word, part) in enumerate(CLASSES.items()):
-        count = round((3 * to_go * part + knobs.errors_left * part) * knobs.error_volume)
+        failures = knobs.errors_fewer * to_go + knobs.errors_left
+        count = round(failures * part * knobs.error_volume)
         if word == "timeout":
             count = round(count * knobs.timeouts)
         if not count:
@@ -194,13 +198,15 @@ def _error(at: datetime, group: str, count: int, word: str, cause: str | None) -
 
 
 def _developers(scene: Scene) -> list[Call]:
-    """Calls of developers: all but the last ones within the 90 days before the end."""
+    """Calls of developers: all but the last ones within the 90 days before the end, and every 89
+    days before that."""
     inside, outside = scene.knobs.developers
     found = []
     for n in range(1, inside + outside + 1):
-        back = n % 89 if n <= inside else 90
-        at = scene.end - back * DAY - HOUR
-        found.append(Call(at, "analytics", 100.0, 2, consumer="developer", developer=f"D{n:04d}"))
+        for back in (n % 89, n % 89 + 89, n % 89 + 178) if n <= inside else (90,):
+            at = scene.end - back * DAY - HOUR
+            who = f"D{n:04d}"
+            found.append(Call(at, "analytics", 100.0, 2, consumer="developer", developer=who))
     return found
 
 
@@ -532,6 +538,18 @@ def tell_samples(scene: Scene, truth: Truth, rows: Sequence[Sample]) -> float | 
     return max(s.depth for s in day) / CAPACITY
 
 
+def proven(scene: Scene, at: datetime) -> tuple[float, float]:
+    """Users that the newest load test before a moment of the large network held, and requests."""
+    knobs = scene.knobs
+    newest = scene.end - knobs.tested_before * DAY - 9 * HOUR
+    capacity = knobs.capacity - (0 if newest < at else _SMALLER)
+    return capacity, capacity * 40
+
+
+_SMALLER = 1000
+"""Users that the load tests before the newest one held less in the large network."""
+
+
 def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
     """A load test a month at four levels: one is left too early, one too slow, one not like
     production."""
@@ -558,7 +576,7 @@ def load_tests(scene: Scene, facts: Facts, truth: Truth) -> None:
                 production_like=like,
             )  # fmt: skip
         at -= 30 * DAY
-        capacity = knobs.capacity - (1000 if scene.world.preset.large else 40)
+        capacity = knobs.capacity - (_SMALLER if scene.world.preset.large else 40)
     facts.add(  # after the newest one, on the major release before
         "load_test", test_id="load-old", started_at=newest + HOUR, ended_at=newest + 2 * HOUR,
         release_version="4.9", scenario="mixed, 5 s think time",

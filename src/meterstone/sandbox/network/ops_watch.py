@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from meterstone.sandbox.network.facts import Facts
 from meterstone.sandbox.network.ops_scene import DAY, HOUR, MINUTE, WINDOW, Scene, share
 from meterstone.sandbox.network.ops_sync import Run
-from meterstone.sandbox.network.ops_traffic import GROUPS, Call
+from meterstone.sandbox.network.ops_traffic import GROUPS, Call, failing
 from meterstone.sandbox.network.truth import Truth
 from meterstone.sandbox.network.world import Integration
 
@@ -33,7 +35,7 @@ class Probes:
 
     name: str
     component: str
-    interval: int
+    interval: Seconds
     at: Seconds
     ok: Flags
     maintenance: Flags
@@ -53,18 +55,18 @@ def probes(scene: Scene) -> list[Probes]:
     """Probes of every integration and component.
 
     The integrations that are named are probed all the time, the others in the first minute after
-    their exchange and on the last day, the components of the hub on the last two days.
+    their exchange and on the last day, the components of the hub on the last two days; in a long
+    telemetry all of them all the time.
     """
-    found = []
+    found = [_named(scene, k, integration) for k, integration in enumerate(scene.named)]
     minutes = scene.days * 1440
-    step = scene.knobs.probe_interval // 60
-    for k, integration in enumerate(scene.named):
-        at = np.arange(0, minutes, step, dtype=np.int64) * 60 + (7 * k + 3) % 60
-        found.append(_named(scene, integration, at))
     begin = int((scene.quiet_from - scene.start).total_seconds())
     for k, integration in enumerate(scene.others):
-        last = np.arange(minutes - 1440, minutes, dtype=np.int64) * 60
-        at = np.concatenate([np.array([begin], dtype=np.int64), last]) + k
+        assert integration.live is not None  # noqa: S101  # only live ones are probed
+        live = int((integration.live - scene.start).total_seconds()) // 60
+        since = max(live, 0) if scene.long else minutes - 1440
+        at = np.arange(since, minutes, dtype=np.int64) * 60
+        at = np.concatenate([np.array([begin], dtype=np.int64), at]) + k
         found.append(_all_well(integration.key, "integration", 60, at))
     if scene.named:
         days = scene.days if scene.long else 2
@@ -83,13 +85,40 @@ def probes(scene: Scene) -> list[Probes]:
 
 def _all_well(name: str, component: str, interval: int, at: Seconds) -> Probes:
     size = len(at)
-    return Probes(name, component, interval, at, np.ones(size, bool), np.zeros(size, bool))
+    every = np.full(size, interval, dtype=np.int64)
+    return Probes(name, component, every, at, np.ones(size, bool), np.zeros(size, bool))
 
 
-def _named(scene: Scene, integration: Integration, at: Seconds) -> Probes:
+_SHAKY = 12
+"""Days before the last one on which probes of IFPG fail."""
+
+
+def _schedule(scene: Scene, k: int, key: str) -> tuple[Seconds, Seconds]:
+    """When a named integration is probed, and at which intervals: more closely on the days on which
+    something fails there, so that it is seen when it is well again."""
+    usual, close = scene.knobs.probe_interval, scene.knobs.close
+    begin = int((scene.probed_from - scene.start).total_seconds())
+    at = np.arange(begin, scene.days * 86_400, usual, dtype=np.int64) + (7 * k + 3) % 60
+    to_go = scene.days - 1 - at // 86_400
+    shaky = [
+        back
+        for back in range(scene.days)
+        if failing(scene, k, back) or (key == "ifpg" and back == _SHAKY)
+    ]
+    if close < usual:
+        at = at[~np.isin(to_go, shaky)]
+        day = np.arange(0, 86_400, close, dtype=np.int64) + (7 * k + 3) % close
+        at = np.sort(np.concatenate([at, *((scene.days - 1 - n) * 86_400 + day for n in shaky)]))
+        to_go = scene.days - 1 - at // 86_400
+    return at, np.where(np.isin(to_go, shaky), close, usual).astype(np.int64)
+
+
+def _named(scene: Scene, k: int, integration: Integration) -> Probes:
     """With what went wrong: outages, maintenance, probes that did not run."""
     key, knobs = integration.key, scene.knobs
+    at, interval = _schedule(scene, k, key)
     mine = _all_well(key, "integration", knobs.probe_interval, at)
+    mine.interval = interval
 
     def span(back: timedelta, length: timedelta) -> Flags:
         begin = (scene.end - back - scene.start).total_seconds()
@@ -99,8 +128,10 @@ def _named(scene: Scene, integration: Integration, at: Seconds) -> Probes:
         planned = span(19 * DAY - 2 * HOUR, knobs.maintenance * MINUTE)
         mine.maintenance |= planned
         mine.ok &= ~planned
-    if key == "ifpg" and scene.errors:
-        mine.ok &= ~span(13 * DAY - 5 * HOUR, 20 * MINUTE)
+    if key == "ifpg":
+        closely = knobs.close < knobs.probe_interval
+        length = timedelta(seconds=knobs.close) if closely else 20 * MINUTE
+        mine.ok &= ~span((_SHAKY + 1) * DAY - 5 * HOUR, length)
     if key == "tableau" and knobs.outage:
         mine.ok &= ~span(11 * DAY - 10 * HOUR, knobs.outage * MINUTE)
     if key == "powerbi" and knobs.sick_hour:
@@ -114,7 +145,7 @@ def _named(scene: Scene, integration: Integration, at: Seconds) -> Probes:
         gone = span(7 * MINUTE, MINUTE)
     kept = ~gone
     return Probes(
-        key, "integration", mine.interval, at[kept], mine.ok[kept], mine.maintenance[kept]
+        key, "integration", interval[kept], at[kept], mine.ok[kept], mine.maintenance[kept]
     )
 
 
@@ -137,9 +168,10 @@ def write_probes(scene: Scene, facts: Facts, found: Iterable[Probes]) -> None:
     for mine in found:
         at = begin + mine.at.astype("timedelta64[s]").astype("timedelta64[us]")
         size = len(at)
-        reason = np.where(mine.ok, "none", np.where(mine.maintenance, "other", "timeout"))
+        reason = np.where(mine.ok, 0, np.where(mine.maintenance, 1, 2)).astype(np.int8)
+        second = pa.array(mine.at).cast(pa.string())
         columns: dict[str, Any] = {
-            "probe_id": [f"{mine.name}-{second}" for second in mine.at.tolist()],
+            "probe_id": pc.binary_join_element_wise(mine.name, second, "-"),
             "at": at,
             "component": mine.component,
             "integration": mine.name if mine.component == "integration" else None,
@@ -148,7 +180,7 @@ def write_probes(scene: Scene, facts: Facts, found: Iterable[Probes]) -> None:
             "ok": mine.ok,
             "latency_ms": np.where(mine.ok, 80.0, 10_000.0),
             "location": "us-east",
-            "fail_reason": reason.tolist(),
+            "fail_reason": pa.array(["none", "other", "timeout"]).take(pa.array(reason)),
             "maintenance": mine.maintenance,
             "alerting": mine.alerting,
         }
@@ -165,7 +197,7 @@ def write_probes(scene: Scene, facts: Facts, found: Iterable[Probes]) -> None:
 
 
 class Watch:
-    """What was so at every minute of the last 30 days, of one integration."""
+    """What was so at every minute of the last days (30), of one integration."""
 
     def __init__(
         self,
@@ -175,11 +207,12 @@ class Watch:
         calls: Sequence[Call],
         runs: Sequence[Run],
         troubles: Sequence[Trouble],
+        days: int = WINDOW,
     ) -> None:
         self._scene = scene
         self._mine = mine
-        first = (scene.end - WINDOW * DAY - scene.start).total_seconds()
-        self.minute = int(first) + 60 * np.arange(WINDOW * 1440, dtype=np.int64)
+        first = (scene.end - days * DAY - scene.start).total_seconds()
+        self.minute = int(first) + 60 * np.arange(days * 1440, dtype=np.int64)
         """The clock minutes, in seconds since the telemetry begins."""
         good = np.sort(np.array([self._s(c.at) for c in calls if c.outcome == "success"], float))
         self._asked = _cumulated((self._s(c.at), c.count) for c in calls if c.eligible)
@@ -208,6 +241,8 @@ class Watch:
             if run.status == "success":
                 by_connection[run.connection.id].append(self._s(run.finished))
         for c in self._scene.connections_of(integration):
+            if found.all():
+                break
             until = np.inf if c.disconnected is None else self._s(c.disconnected)
             there = (self._s(c.connected) <= self.minute) & (until > self.minute)
             synced = self._recent(np.array(by_connection[c.id], float), self.minute)
@@ -215,7 +250,16 @@ class Watch:
         return found & (self._s(integration.live) <= self.minute)
 
     def slots(self) -> tuple[int, int]:
-        """(slots that count, slots that were up) of the last 30 days."""
+        """(slots that count, slots that were up) of all days."""
+        counts, up = self._slots()
+        return int(counts.sum()), int(up.sum())
+
+    def slots_by_day(self) -> tuple[Seconds, Seconds]:
+        """(slots that count, slots that were up), one of each a day."""
+        counts, up = self._slots()
+        return counts.reshape(-1, 1440).sum(axis=1), up.reshape(-1, 1440).sum(axis=1)
+
+    def _slots(self) -> tuple[Flags, Flags]:
         mine, scene = self._mine, self._scene
         slot = (mine.at - self.minute[0]) // 60
         inside = (slot >= 0) & (slot < len(self.minute))
@@ -235,7 +279,7 @@ class Watch:
                 if 0 <= n < len(excused):
                     excused[n] = True
         counts = self.connected & ~excused
-        return int(counts.sum()), int((counts & up).sum())
+        return counts, counts & up
 
     def healthy(self, minute: Seconds) -> Flags:
         """integration_status healthy at minutes."""
@@ -278,6 +322,29 @@ def _between(found: tuple[NDArray[np.float64], Seconds], minute: Seconds) -> Sec
     return np.asarray(sums[np.searchsorted(times, minute)] - since, dtype=np.int64)
 
 
+def watches(
+    scene: Scene,
+    found: Sequence[Probes],
+    calls: Sequence[Call],
+    runs: Sequence[Run],
+    troubles: Sequence[Trouble],
+    days: int = WINDOW,
+) -> dict[str, Watch]:
+    """All live integrations, watched for so many days before the end."""
+    by_name = {mine.name: mine for mine in found}
+    called: dict[str, list[Call]] = defaultdict(list)
+    for c in calls:
+        if c.integration:
+            called[c.integration].append(c)
+    ran: dict[str, list[Run]] = defaultdict(list)
+    for r in runs:
+        ran[r.key].append(r)
+    return {
+        i.key: Watch(scene, i, by_name[i.key], called[i.key], ran[i.key], troubles, days)
+        for i in (*scene.named, *scene.others)
+    }
+
+
 def tell_watch(
     scene: Scene,
     truth: Truth,
@@ -291,24 +358,14 @@ def tell_watch(
         _nothing(truth)
         return
     by_name = {mine.name: mine for mine in found}
-    called: dict[str, list[Call]] = defaultdict(list)
-    for c in calls:
-        if c.integration:
-            called[c.integration].append(c)
-    ran: dict[str, list[Run]] = defaultdict(list)
-    for r in runs:
-        ran[r.key].append(r)
-    watches = {
-        i.key: Watch(scene, i, by_name[i.key], called[i.key], ran[i.key], troubles)
-        for i in (*scene.named, *scene.others)
-    }
+    watched = watches(scene, found, calls, runs, troubles)
     enough = scene.knobs.probe_interval <= 60
-    slots = {key: watch.slots() for key, watch in watches.items()}
-    last = {key: watch.minute[-1440:] for key, watch in watches.items()}
-    there = {key: watch.connected[-1440:] for key, watch in watches.items()}
-    well = {key: watch.healthy(last[key]) & there[key] for key, watch in watches.items()}
+    slots = {key: watch.slots() for key, watch in watched.items()}
+    last = {key: watch.minute[-1440:] for key, watch in watched.items()}
+    there = {key: watch.connected[-1440:] for key, watch in watched.items()}
+    well = {key: watch.healthy(last[key]) & there[key] for key, watch in watched.items()}
     for kind, key in (("network", "*"), *(("integration", key) for key in TOLD)):
-        keys = list(watches) if kind == "network" else [key] if key in watches else []
+        keys = list(watched) if kind == "network" else [key] if key in watched else []
         share(
             truth, "integration_uptime", sum(slots[k][1] for k in keys),
             sum(slots[k][0] for k in keys), kind, key,
@@ -318,15 +375,15 @@ def tell_watch(
             truth, "overall_health_score", sum(int(well[k].sum()) for k in keys),
             sum(int(there[k].sum()) for k in keys), kind, key,
         )  # fmt: skip
-    end = np.array([watches[scene.named[0].key].minute[-1] + 60])
-    healthy = {key: bool(watch.healthy(end)[0]) for key, watch in watches.items()}
+    end = np.array([watched[scene.named[0].key].minute[-1] + 60])
+    healthy = {key: bool(watch.healthy(end)[0]) for key, watch in watched.items()}
     for key in ("franconnect", "quickbooks", "square", "salesforce"):
-        n = watches[key].in_a_quarter_hour()
+        n = watched[key].in_a_quarter_hour()
         word = "healthy" if healthy[key] else _worse(scene, by_name[key])
         verdict = "insufficient_data" if word == "unknown" else None
         truth.exact("integration_status", word, n=n, verdict=verdict, scope="integration", key=key)
-    _tell_system(scene, truth, watches, healthy, by_name)
-    _tell_monitoring(scene, truth, list(watches), by_name)
+    _tell_system(scene, truth, watched, healthy, by_name)
+    _tell_monitoring(scene, truth, list(watched), by_name)
 
 
 def _worse(scene: Scene, mine: Probes) -> str:
@@ -348,7 +405,7 @@ def _nothing(truth: Truth) -> None:
 def _tell_system(
     scene: Scene,
     truth: Truth,
-    watches: dict[str, Watch],
+    watched: dict[str, Watch],
     healthy: dict[str, bool],
     by_name: dict[str, Probes],
 ) -> None:
@@ -362,8 +419,8 @@ def _tell_system(
         word = "degraded"
     else:
         word = "down"
-    end = watches[scene.named[0].key].minute[-1] + 60
-    counts = [w.in_a_quarter_hour() for w in watches.values()]
+    end = watched[scene.named[0].key].minute[-1] + 60
+    counts = [w.in_a_quarter_hour() for w in watched.values()]
     counts += [int(np.sum(by_name[name].at >= end - 900)) for name in COMPONENTS]
     truth.exact("overall_system_status", word, n=min(counts))
 
@@ -377,7 +434,7 @@ def _tell_monitoring(
     for name in names:
         mine = by_name[name]
         ran = int(np.sum(mine.at >= begin)) if mine.alerting else 0
-        good += ran >= 0.95 * 86_400 / mine.interval
+        good += ran >= 0.95 * 86_400 / mine.interval[-1]
     share(truth, "proactive_monitoring", good, len(names))
 
 
@@ -385,36 +442,63 @@ def tell_recovery(
     scene: Scene, truth: Truth, found: Sequence[Probes], calls: Sequence[Call]
 ) -> None:
     """error_recovery_time: the longest time from a failure to the next success on the last day."""
-    events: dict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
     begin = scene.end - DAY
-    for c in calls:
-        if scene.within(c.at, 1) and c.eligible:
-            entity = (
-                ("integration", c.integration) if c.integration else ("endpoint_group", c.group)
-            )
-            events[entity].append(((c.at - begin).total_seconds(), c.outcome == "success"))
     offset = (begin - scene.start).total_seconds()
-    for mine in found:
-        if mine.component == "integration":
-            mask = (mine.at >= offset) & ~mine.maintenance
-            rows = zip((mine.at[mask] - offset).tolist(), mine.ok[mask].tolist(), strict=True)
-            events["integration", mine.name] += [(float(at), ok) for at, ok in rows]
-    lengths = {entity: _episodes(rows) for entity, rows in events.items()}
-    gate = scene.knobs.probe_interval <= 10
+    lengths = day_episodes(
+        scene, found, [c for c in calls if scene.within(c.at, 1)], scene.days - 1
+    )
+    slowest = {
+        mine.name: int(mine.interval[mine.at >= offset].max())
+        for mine in found
+        if mine.component == "integration" and (mine.at >= offset).any()
+    }
     for kind, key in (("network", "*"), *(("endpoint_group", g) for g in GROUPS)):
         mine_ = [
             x for e, xs in lengths.items() if kind == "network" or e == (kind, key) for x in xs
         ]
-        seen = any(kind == "network" or e == (kind, key) for e in events)
+        seen = any(kind == "network" or e == (kind, key) for e in lengths)
         if not mine_:
             verdict = "not_applicable" if seen else "no_data"
             truth.missing("error_recovery_time", verdict, scope=kind, key=key)
             continue
-        enough = gate or kind == "endpoint_group"
+        seldom = any(
+            slowest.get(name, 0) > 10
+            for (what, name), xs in lengths.items()
+            if xs and what == "integration" and kind == "network"
+        )
         truth.exact(
             "error_recovery_time", max(mine_), n=len(mine_), scope=kind, key=key,
-            verdict=None if enough else "insufficient_data",
+            verdict="insufficient_data" if seldom else None,
         )  # fmt: skip
+
+
+def day_episodes(
+    scene: Scene, found: Sequence[Probes], calls: Sequence[Call], nth: int
+) -> dict[tuple[str, str], list[float]]:
+    """Lengths of the episodes of a day of the telemetry, by what was called or probed.
+
+    Args:
+        calls: those of the day.
+    """
+    begin, offset = scene.start + nth * DAY, nth * 86_400
+    events: dict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
+    for c in calls:
+        if c.eligible:
+            entity = (
+                ("integration", c.integration) if c.integration else ("endpoint_group", c.group)
+            )
+            events[entity].append(((c.at - begin).total_seconds(), c.outcome == "success"))
+    for mine in found:
+        if mine.component == "integration":
+            first, last = np.searchsorted(mine.at, [offset, offset + 86_400])
+            day = slice(int(first), int(last))
+            rows = events["integration", mine.name] if last > first else []
+            if mine.ok[day].all() and all(ok for _, ok in rows):
+                continue
+            mask = ~mine.maintenance[day]
+            times = (mine.at[day][mask] - offset).tolist()
+            rows += zip(map(float, times), mine.ok[day][mask].tolist(), strict=True)
+    return {entity: _episodes(rows) for entity, rows in events.items()}
 
 
 def _episodes(events: Sequence[tuple[float, bool]]) -> list[float]:

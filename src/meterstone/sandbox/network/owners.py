@@ -263,10 +263,10 @@ def _guests(scene: _Scene) -> None:
 
 
 def _connections(scene: _Scene) -> None:
-    """Live connections older than 30 days with syncs on five days of the last 30."""
+    """Live connections older than 30 days that wrote records on five days of the last 30."""
     world, truth = scene.world, scene.truth
     days: dict[str, set[date]] = {}
-    for name, at in world.shared["operations"].runs:
+    for name, at in world.shared["operations"].writes:
         if world.end - 30 * DAY <= at < world.end:
             days.setdefault(name, set()).add(at.date())
     old = [c for c in world.live_connections(world.end) if c.connected < world.end - 30 * DAY]

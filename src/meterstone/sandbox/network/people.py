@@ -44,7 +44,7 @@ from meterstone.sandbox.network.world import DAY, World
 class Knobs:
     """How content and how busy the people of one network are."""
 
-    use: UseKnobs = field(default_factory=UseKnobs)
+    use: UseKnobs = field(default_factory=lambda: UseKnobs(lists=True))
     surveys: SurveyKnobs = field(default_factory=SurveyKnobs)
     support: SupportKnobs = field(default_factory=SupportKnobs)
     stories: StoryKnobs = field(default_factory=StoryKnobs)
@@ -57,7 +57,7 @@ KNOBS: Mapping[str, Knobs] = {
     "thriving": _GOOD,
     "struggling": replace(
         _GOOD,
-        use=replace(_GOOD.use, heavy=0.55, before=0.86, adopts=0.7),
+        use=replace(_GOOD.use, heavy=0.55, before=0.86, adopts=0.7, lists=False),
         surveys=replace(_GOOD.surveys, ease=0.5, hardly=(("user_experience", 0.26),)),
         support=replace(_GOOD.support, first_response_s=9000.0, at_once=0.82, escalated=0.18),
         stories=replace(_GOOD.stories, a_quarter=12),

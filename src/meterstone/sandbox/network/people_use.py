@@ -24,6 +24,8 @@ BASE_FEATURES = (
     "dashboard", "sales_report", "bookings", "inventory", "staff_planner", "payroll_export",
     "customer_list", "campaigns", "royalty_report", "document_vault", "audit_log", "api_keys",
 )  # fmt: skip
+_LIST = BASE_FEATURES.index("customer_list")
+"""A premium feature."""
 _EVERY = 24
 """Days between the releases of two features."""
 
@@ -38,6 +40,7 @@ class UseKnobs:
         adopts: share of franchises that take up a new feature in time.
         session_s, session_s_before: median length of a session, today and a year earlier.
         leaves: share of users who leave in a month.
+        lists: whether every owner looks at the list of customers three times a month.
     """
 
     heavy: float = 0.85
@@ -46,6 +49,7 @@ class UseKnobs:
     session_s: float = 420.0
     session_s_before: float = 300.0
     leaves: float = 0.01
+    lists: bool = False
     gap: tuple[int, int] | None = None
     """Days before the end at which the collector was down, and for how many days."""
 
@@ -149,6 +153,8 @@ def simulate_use(world: World, facts: Facts, knobs: UseKnobs) -> Use:
         np.concatenate(columns).astype(np.int64) for columns in zip(*parts, strict=True)
     )
     _take_up(world, use, knobs)
+    if knobs.lists:
+        _look_at_lists(world, use)
     _write(world, facts, use)
     return use
 
@@ -237,6 +243,24 @@ def _daily(world: World, use: Use, knobs: UseKnobs) -> Part:
     return (
         np.concatenate(at), np.concatenate(user), np.concatenate(session), np.concatenate(feature)
     )  # fmt: skip
+
+
+def _look_at_lists(world: World, use: Use) -> None:
+    """Owners look at the list of customers when their shop opens, and three times a month."""
+    days = [d for d in world.days[-400:] if d.day in (5, 15, 25)]
+    times = np.array([_day(d) for d in days], dtype=np.int64)
+    rows = []
+    for index, who in enumerate(use.users):
+        if who.role == "owner":
+            first = np.arange(who.since, who.since + 2, dtype=np.int64)
+            mine = np.union1d(times, first[first >= times[0]])
+            mine = mine[(mine >= who.since) & (mine < who.until) & _trading(who.shop, mine)]
+            rows += [(day * _DAY + 8 * 3600 + 7 * (index % 500), index) for day in mine.tolist()]
+    at, user = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    use.at = np.concatenate([use.at, at])
+    use.user = np.concatenate([use.user, user])
+    use.session = np.concatenate([use.session, 10**9 + np.arange(len(rows))])
+    use.feature = np.concatenate([use.feature, np.full(len(rows), _LIST)])
 
 
 def _habit(back: Array, knobs: UseKnobs) -> Array:

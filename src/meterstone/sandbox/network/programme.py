@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from meterstone.sandbox.network import ops_sync
 from meterstone.sandbox.network.facts import Facts
 from meterstone.sandbox.network.market_knobs import KNOBS as MARKET
+from meterstone.sandbox.network.ops_days import Days
 from meterstone.sandbox.network.ops_scene import Scene
 from meterstone.sandbox.network.people_surveys import Surveys
 from meterstone.sandbox.network.presets import months_before
@@ -221,22 +222,20 @@ class Hub:
                 "metric_result", version=version, ref=ref, metric_id=found.leaf, scope="network",
                 scope_key="*", period_start=found.start, period_end=found.end,
                 computed_at=found.published, published_at=found.published, report=found.report,
-                **self._result(ref, found),
+                **self._result(found),
             )  # fmt: skip
 
-    def _result(self, ref: str, found: Report) -> dict[str, object]:
-        """Daily reports carry the result of the leaf; of the others only the time counts."""
-        metric = found.leaf
-        if found.report != "daily" or not self._truth.knows(metric):
+    def _result(self, found: Report) -> dict[str, object]:
+        """Daily reports carry the result of the leaf on that day; of the others only the time
+        counts."""
+        if found.report != "daily":
             return {"n": 0, "verdict": "no_data"}
-        known = self._truth.of(metric)
-        missed = ref in self._truth.missed
-        value = known.value if isinstance(known.value, float | int) else None
-        return {
-            "value": None if value is None else float(value),
-            "n": int(known.n or 1),
-            "verdict": "not_met" if missed else "met",
-        }
+        days: Days = self._world.shared["performance"]
+        day = days[found.leaf][(found.start - self._world.telemetry_start) // DAY]
+        if day.value is None:
+            return {"n": 0, "verdict": "not_applicable"}
+        verdict = "met" if day.met else "not_met"
+        return {"value": float(day.value), "n": day.n, "verdict": verdict}
 
     def _stream(self) -> None:
         """Live results: of performance every minute (ten of a day are lost), of security every hour
@@ -593,11 +592,11 @@ def _tell_performance(world: World, truth: Truth) -> None:
 
 def _tell_final(world: World, truth: Truth) -> None:
     scene = Scene(world)
-    lasting = world.preset.story == "thriving" and scene.days >= 120
+    lasting = world.preset.story == "thriving" and scene.long
     if world.preset.story == "honest":
         truth.missing("technical_excellence")
     else:
-        said = None if scene.days >= 120 else "insufficient_data"
+        said = None if scene.long else "insufficient_data"
         truth.exact("technical_excellence", lasting, verdict=said)
     if not lasting:
         _miss(world, truth, f"{_FINAL}.technical_excellence")
