@@ -256,6 +256,8 @@ def _look_at_lists(world: World, use: Use) -> None:
             mine = np.union1d(times, first[first >= times[0]])
             mine = mine[(mine >= who.since) & (mine < who.until) & _trading(who.shop, mine)]
             rows += [(day * _DAY + 8 * 3600 + 7 * (index % 500), index) for day in mine.tolist()]
+    if not rows:
+        return
     at, user = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
     use.at = np.concatenate([use.at, at])
     use.user = np.concatenate([use.user, user])
