@@ -186,7 +186,7 @@ def split_order() -> dict[str, Any]:
             for id_, amount, tip in (("A", 3000, 0), ("B", 6922, 200))
         ],
         "refunds": [
-            {"tender_id": "B", "status": "APPROVED", "amount_money": {"amount": 500, **usd}},
+            {"tender_id": "B", "status": "APPROVED", "amount_money": {"amount": 540, **usd}},
             {"tender_id": "A", "status": "REJECTED", "amount_money": {"amount": 900, **usd}},
         ],
     }  # fmt: skip

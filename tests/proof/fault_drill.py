@@ -47,6 +47,7 @@ LIMIT_S = 30.0
 EVERY_S = 5.0
 SLOW_S = 3.0
 LEAST_CHANGES = 8
+SKEW_S = 10.0
 _OURS = frozenset({"recorded_at", "revision", "evidence", "_seq", "_item", "source_ref"})
 _DRIFT = {
     "square": "created_at", "clover": "createdTime", "quickbooks": "TxnDate",
@@ -221,7 +222,7 @@ def seen_of(drill: Drill, kind: str, since: datetime) -> Callable[[], bool]:
 def settings_of(drill: Drill, kind: str) -> dict[str, Any]:
     """How strongly a fault strikes."""
     of: dict[str, dict[str, Any]] = {
-        "latency": {"seconds": SLOW_S}, "throttle": {"share": 0.5}, "skew": {"seconds": 120.0},
+        "latency": {"seconds": SLOW_S}, "throttle": {"share": 0.5}, "skew": {"seconds": SKEW_S},
         "half": {"share": 0.5}, "html": {"share": 0.5}, "reordered": {"seconds": 2.0},
     }  # fmt: skip
     if kind == "drift":
@@ -250,6 +251,8 @@ def strike(drill: Drill, kind: str) -> Row:
             _sign_in_again(drill, connection)
     row.recovered_s = drill.until(lambda: drill.synced_since(over))
     row.changed = drill.changed - before
+    if kind == "skew":  # what was stamped ahead is asked for when its time has come
+        time.sleep(SKEW_S)
     row.lost, row.doubled, row.note = compare(drill)
     return row
 

@@ -201,7 +201,9 @@ def test_a_refunded_payment_and_its_order_tell_the_same(square: Served, books: B
     payment = square.http.get(f"/v2/payments/{row['payment_id']}").json()["payment"]
     order = square.http.get(f"/v2/orders/{payment['order_id']}").json()["order"]
     refund = square.http.get(f"/v2/refunds/{payment['refund_ids'][0]}").json()["refund"]
-    amount = {"amount": round(row["refund"] * 100), "currency": "USD"}
+    amount = refund["amount_money"]
+    taxed = row["refund"] * (1 + row["tax"] / (row["gross"] - row["discount"]))
+    assert amount["amount"] == pytest.approx(taxed * 100, abs=1)
     assert payment["refunded_money"] == refund["amount_money"] == amount
     assert order["refunds"][0]["amount_money"] == amount
     assert order["total_money"] == payment["total_money"]

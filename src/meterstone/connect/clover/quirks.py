@@ -15,7 +15,8 @@ def payments(order: Mapping[str, Any], context: Mapping[str, str]) -> Iterator[d
     """One for each payment of an order, amounts in minor units.
 
     Discounts (negative at Clover) belong to the order; where it was paid in parts they are shared
-    out by what each part paid. Gross is what was sold before discounts, without tax and tip.
+    out by what each part paid. Gross is what was sold before discounts, without tax and tip; a
+    refund is without tax too.
     """
     paid = _elements(order, "payments")
     weights = [int(payment.get("amount") or 0) for payment in paid]
@@ -54,7 +55,7 @@ def events(body: bytes, _context: Mapping[str, str]) -> Iterator[dict[str, Any]]
 
 def _refunded(order: Mapping[str, Any], payment: str) -> int:
     return sum(
-        int(refund.get("amount") or 0)
+        int(refund.get("amount") or 0) - int(refund.get("taxAmount") or 0)
         for refund in _elements(order, "refunds")
         if (refund.get("payment") or {}).get("id") == payment
     )

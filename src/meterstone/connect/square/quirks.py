@@ -20,7 +20,7 @@ def payments(order: Mapping[str, Any], context: Mapping[str, str]) -> Iterator[d
 
     Discounts and taxes belong to the order; where it was paid in parts they are shared out by what
     each part paid. Gross is what was sold, service charges among it, before discounts, without tax
-    and tip.
+    and tip; a refund is without tax too.
     """
     tenders = order.get("tenders") or []
     tips = [_amount(tender, "tip_money") for tender in tenders]
@@ -30,7 +30,7 @@ def payments(order: Mapping[str, Any], context: Mapping[str, str]) -> Iterator[d
     taxes = shares(_amount(order, "total_tax_money"), weights)
     for nth, tender in enumerate(tenders):
         currency = tender["amount_money"]["currency"]
-        refund = _refunded(order, tender["id"])
+        refund = _goods(_refunded(order, tender["id"]), weights[nth], taxes[nth])
         gross = weights[nth] - taxes[nth] + discounts[nth]
         yield {
             **tender,
@@ -62,6 +62,11 @@ def booking_price(booking: Mapping[str, Any], _context: Mapping[str, str]) -> De
 
 def _amount(of: Mapping[str, Any], name: str) -> int:
     return int((of.get(name) or {}).get("amount") or 0)
+
+
+def _goods(refund: int, paid: int, tax: int) -> int:
+    """The part of a refund that is not tax: as in what was paid. What is beyond that is tip."""
+    return round(min(refund, paid) * (paid - tax) / paid) if paid else 0
 
 
 def _refunded(order: Mapping[str, Any], tender: str) -> int:

@@ -44,7 +44,7 @@ def give_back(records: Mapping[str, Entity], clock: Clock, chance: random.Random
     if not paid:
         return None
     of, now = chance.choice(paid), clock.now()
-    refund = {"elements": [refund_of(of, now, of["amount"])]}
+    refund = {"elements": [refund_of(of, now, of["amount"], of["taxAmount"])]}
     records["payments"].edit(of["id"], {"refunds": refund}, at=now)
     return records["orders"].edit(
         order_id(of["id"]), {"refunds": refund, "paymentState": "REFUNDED"}, at=now

@@ -156,17 +156,20 @@ def order_id(payment_id: str) -> str:
     return token("clover order", payment_id, length=13)
 
 
-def refund_of(paid: Record, at: datetime, amount: int) -> Record:
-    """A refund of a payment."""
+def refund_of(paid: Record, at: datetime, amount: int, tax: int) -> Record:
+    """A refund of a payment; the amount is with the tax."""
     return {
         "id": token("clover refund", paid["id"], length=13), "payment": {"id": paid["id"]},
-        "orderRef": paid["order"], "amount": amount, "createdTime": _ms(at),
+        "orderRef": paid["order"], "amount": amount, "taxAmount": tax,
+        "createdTime": _ms(at),
     }  # fmt: skip
 
 
 def _refund(row: Row, end: datetime) -> Record:
     paid = {"id": row["payment_id"], "order": {"id": order_id(row["payment_id"])}}
-    return refund_of(paid, _changed(row, end), _cents(row["refund"]))
+    net = row["gross"] - row["discount"]
+    tax = round(row["refund"] * row["tax"] / net, 2) if net else 0.0
+    return refund_of(paid, _changed(row, end), _cents(row["refund"] + tax), _cents(tax))
 
 
 def _payment_state(status: str) -> str:

@@ -103,8 +103,7 @@ class Limits:
         """Where a caller stands, without counting anything."""
         with self._lock:
             return [
-                Standing(limit, self._left(n, limit, caller))
-                for n, limit in enumerate(self.limits)
+                Standing(limit, self._left(n, limit, caller)) for n, limit in enumerate(self.limits)
             ]
 
     def done(self, caller: str) -> None:

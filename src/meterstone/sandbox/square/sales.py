@@ -45,7 +45,7 @@ def payment(row: Row, shops: Shops, end: datetime) -> Record:
         "version_token": token("version", id_, row["refund"], length=43).lower(),
     }
     if row["refund"]:
-        record["refunded_money"] = money(row["refund"], currency)
+        record["refunded_money"] = money(given_back(row), currency)
         record["refund_ids"] = [refund_id(id_)]
     return record
 
@@ -95,10 +95,16 @@ def order(row: Row, shops: Shops, end: datetime) -> Record:
             {
                 "id": refund_id(id_), "location_id": location, "transaction_id": order_id(id_),
                 "tender_id": id_, "created_at": record["updated_at"], "reason": "Returned goods",
-                "amount_money": money(row["refund"], currency), "status": "APPROVED",
+                "amount_money": money(given_back(row), currency), "status": "APPROVED",
             }
         ]  # fmt: skip
     return record
+
+
+def given_back(row: Row) -> float:
+    """What a customer got back: the goods, and the tax on them."""
+    net = row["gross"] - row["discount"]
+    return round(row["refund"] * (net + row["tax"]) / net, 2) if net else float(row["refund"])
 
 
 def order_id(payment_id: str) -> str:
@@ -134,7 +140,7 @@ def refunds(payments: Rows, clock: Clock, shops: Shops, end: datetime) -> Entity
         return {
             "id": refund_id(row["payment_id"]), "status": "COMPLETED", "created_at": at,
             "updated_at": at, "location_id": shops.location_of[row["franchise_id"]],
-            "amount_money": money(row["refund"], row["currency"]),
+            "amount_money": money(given_back(row), row["currency"]),
             "payment_id": row["payment_id"], "order_id": order_id(row["payment_id"]),
             "reason": "Returned goods",
         }  # fmt: skip
