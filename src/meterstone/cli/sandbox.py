@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from meterstone.cli.shared import HomeOption, JsonOption, log
 from meterstone.errors import InputError
 from meterstone.sandbox.kit import KINDS, Books, Vendor, known_vendors, make, running
 from meterstone.sandbox.network import PRESETS, preset, simulate
+from meterstone.settings import home_path
 
 app = typer.Typer()
 sandbox_app = typer.Typer(no_args_is_help=True, help="Stand-ins of the vendors, on this machine.")
@@ -43,6 +45,10 @@ def up(
     live: Annotated[
         bool, typer.Option("--live", help="New records and edits keep coming in.")
     ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="Folder for VENDOR.json, what a client needs (default: HOME/sandbox)."),
+    ] = None,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -50,7 +56,7 @@ def up(
 
     Example: meterstone sandbox up --shops 12 --live --json
     """
-    del home  # nothing is kept
+    folder = write or home_path(home) / "sandbox"
     names = only or known_vendors()
     with _books(name, shops, months, seed, facts) as books, _until_stopped() as stopped:
         vendors = [make(vendor, books, seed or 1) for vendor in names]
@@ -62,17 +68,40 @@ def up(
                 vendor.name: vendor.credentials(address)
                 for vendor, address in zip(vendors, addresses, strict=True)
             }
-            _show(told, as_json=json_)
+            _write(told, folder)
+            _show(told, folder, as_json=json_)
             stopped.wait()
 
 
-def _show(told: dict[str, Any], *, as_json: bool) -> None:
+def _write(told: dict[str, Any], folder: Path) -> None:
+    """What a client of each vendor needs, in a file that only its owner may read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, given in told.items():
+        path = folder / f"{name}.json"
+        path.unlink(missing_ok=True)
+        with open(path, "x", encoding="utf-8", opener=_private) as file:
+            json.dump(given, file, indent=1)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _show(told: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(told), flush=True)
         return
+    print("Simulated vendors with simulated data, at:")
     for name, given in told.items():
-        print(f"{name:12} {given['base_url']}  account {given['account']}", flush=True)
-    print("simulated data; what a client needs: --json; stop with Ctrl-C", flush=True)
+        print(f"  {name:12} {given['base_url']}  account {given['account']}")
+    print("To connect to one, in another terminal:")
+    for name in told:
+        print(f"  meterstone connect {name} --credentials {folder / name}.json")
+    print(
+        "then: meterstone sync. Both with METERSTONE_ALLOW_LOOPBACK=1, since the stand-ins are on "
+        "this machine.\nStop with Ctrl-C.",
+        flush=True,
+    )
 
 
 @contextmanager

@@ -247,7 +247,9 @@ def _rated(world: World, surveys: Surveys, tickets: list[Ticket], knobs: Support
         at = ticket.resolved + timedelta(hours=2)
         if at >= world.end + DAY:
             continue
-        wave = waves[at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)]
+        wave = waves.get(at.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        if wave is None:  # a ticket of before the history
+            continue
         good = rng.random() < knobs.content and ticket.counts
         score = float(rng.choice([5, 5, 5, 5, 4] if good else [1, 2]))
         answer = Answer(
