@@ -11,6 +11,8 @@ import sys
 import httpx2
 import pytest
 
+from homes import Meterstone
+
 from .judge import CLIENT, available, connector, judge
 
 
@@ -19,7 +21,7 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def meterstone(home, *words, **more):
+def in_a_terminal(home, *words):
     command = [sys.executable, "-m", "meterstone", *words, "--home", str(home), "--json"]
     return subprocess.Popen(
         command,
@@ -28,7 +30,6 @@ def meterstone(home, *words, **more):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "METERSTONE_ALLOW_LOOPBACK": "1"},
-        **more,
     )
 
 
@@ -40,13 +41,20 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
-def test_connect_check_and_disconnect(home):
+@pytest.fixture
+def meterstone(home, monkeypatch, capfd):
+    """The same commands in this process."""
+    monkeypatch.setenv("METERSTONE_ALLOW_LOOPBACK", "1")
+    return Meterstone(home, monkeypatch, capfd)
+
+
+def test_connect_check_and_disconnect(home, meterstone):
     if not available():
         pytest.skip("no node and npm here; apt install nodejs npm")
     port = free_port()
     redirect = f"http://127.0.0.1:{port}/oauth/callback/judge"
     with judge(redirect_uris=[redirect], access_s=60) as provider:
-        signing_in = meterstone(
+        signing_in = in_a_terminal(
             home, "connect", "judge", "--no-browser", "--port", str(port), "--credentials", "-",
             "--name", "Main street", "--within", "60",
         )  # fmt: skip
@@ -65,28 +73,33 @@ def test_connect_check_and_disconnect(home):
         assert (made["name"], made["status"]) == ("Main street", "active")
         assert CLIENT["client_secret"] not in said + address
 
-        out, _ = meterstone(home, "oauth-check").communicate(timeout=60)
-        results = {check["control"]: check["result"] for check in json.loads(out)[made["id"]]}
+        checked = meterstone("oauth-check", "--json").json[made["id"]]
+        results = {check["control"]: check["result"] for check in checked}
         assert results.pop("refresh_rotation") == "not_applicable"
         assert results.pop("tls12_or_newer") == "not_applicable"  # on this machine
         assert set(results.values()) == {"passed"}
 
-        out, _ = meterstone(home, "disconnect", made["id"]).communicate(timeout=60)
-        assert json.loads(out)["revoked"] is True
+        assert meterstone("disconnect", made["id"], "--json").json["revoked"] is True
 
 
-def test_nobody_signs_in(home):
-    words = ("connect", "judge", "--no-browser", "--port", str(free_port()), "--within", "0",
-             "--set", "base_url=http://127.0.0.1:9")  # fmt: skip
-    process = meterstone(home, *words, "--credentials", "-")
-    out, err = process.communicate(json.dumps(CLIENT), timeout=60)
-    assert process.returncode == 2
-    assert json.loads(out)["cause"] == "nobody signed in within 0 s"
-    assert "Traceback" not in err
+def test_nobody_signs_in(meterstone, tmp_path):
+    (tmp_path / "client.json").write_text(json.dumps(CLIENT))
+    ran = meterstone(
+        "connect", "judge", "--no-browser", "--port", free_port(), "--within", 0, "--json",
+        "--credentials", tmp_path / "client.json", "--set", "base_url=http://127.0.0.1:9",
+    )  # fmt: skip
+    assert (ran.code, ran.json["cause"]) == (2, "nobody signed in within 0 s")
+    assert CLIENT["client_secret"] not in ran.out + ran.err
 
 
-def test_a_program_is_told_what_is_missing(home):
-    process = meterstone(home, "connect", "judge", "--no-browser", "--port", str(free_port()))
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert json.loads(out)["cause"] == "The judge needs client_id"
+def test_a_program_is_told_what_is_missing(meterstone):
+    ran = meterstone("connect", "judge", "--no-browser", "--port", free_port(), "--json")
+    assert (ran.code, ran.json["cause"]) == (2, "The judge needs client_id")
+    assert "--credential client_id=…" in ran.json["mend"]
+
+
+def test_a_file_that_is_no_object(meterstone, tmp_path):
+    (tmp_path / "client.json").write_text("very-secret")
+    ran = meterstone("connect", "judge", "--credentials", tmp_path / "client.json", "--json")
+    assert (ran.code, ran.json["cause"]) == (2, "not a JSON object")
+    assert "very-secret" not in ran.out + ran.err

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx2
 import pytest
 
 from connect.customer import customer
 from meterstone.connect.auth import CredentialBroken
 from meterstone.connect.auth.credentials import Token
+from meterstone.measure.service import Measuring
 from sandbox.vendors import small_books
 
 BROWSER = ("square", "clover", "quickbooks", "salesforce")
@@ -98,3 +101,16 @@ def test_disconnecting_tells_the_vendor(tmp_path, books, name):
         checks = own.facts("oauth_check", connection_id=gone.connection.id)
         assert len(checks) == 10
         assert {row["integration"] for row in checks} == {name}
+
+
+def test_compliance_is_measured_from_the_checks(at):
+    """What this machine has no room for (TLS, before a renewal) is left out, with its reason."""
+    at.home.access.tell_checks()
+    at.home.recorder.map_new()
+    results = Measuring(at.home.subject, datetime.now(UTC), None).of(["oauth_compliance_rate"])
+    found = {result.scope.key: result for result in results if result.scope.kind == "integration"}
+    (network,) = [result for result in results if result.scope.kind == "network"]
+    assert network.value == 100
+    assert set(found) >= set(NAMES)
+    assert {result.value for result in found.values()} == {100}
+    assert network.n >= 3 * len(NAMES)
