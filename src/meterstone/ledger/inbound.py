@@ -208,6 +208,10 @@ class Inbound:
                 found.setdefault(row.record, []).append(InboundEvent(**row._mapping))
         return found
 
+    def missed(self) -> list[InboundEvent]:
+        """Changes that a poll found and no event told, judged or not, oldest first."""
+        return self._some(inbound_events.c.missed)
+
     def suspects(self, before: datetime) -> list[InboundEvent]:
         """Changes that a poll found before a moment, not judged yet, oldest first."""
         return self._some(
