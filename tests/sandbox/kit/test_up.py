@@ -8,6 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -19,7 +21,7 @@ def test_the_first_line_is_what_clients_need_and_a_signal_ends_it(tmp_path: Path
         "--only", "square", "--only", "clover", "--fault", "square:error", "--json",
         "--home", str(tmp_path),
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, _ended(process):
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         assert set(told) == {"square", "clover"}
@@ -37,6 +39,15 @@ def test_the_first_line_is_what_clients_need_and_a_signal_ends_it(tmp_path: Path
     written = tmp_path / "sandbox" / "square.json"
     assert json.loads(written.read_text()) == square
     assert stat.S_IMODE(os.stat(written).st_mode) == 0o600
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """A test that fails leaves nothing behind."""
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def test_a_vendor_or_fault_that_nobody_has_is_said_so(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Vendor:
             "settings": dict.fromkeys(self.settings, base_url),
             **first.more,
         }
-        if len(self.listed) > 1:
+        if len(self.listed) > 1 or first.franchise_id:
             told["accounts"] = [
                 {"account": a.id, "token": a.token, "franchise_id": a.franchise_id, **a.more}
                 for a in self.listed
