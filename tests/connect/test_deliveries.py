@@ -144,6 +144,16 @@ def test_a_record_that_an_event_carries_is_a_fact_at_once(scene: Scene) -> None:
     assert lag["connection_id"] == scene.connection.id
 
 
+def test_a_record_that_an_event_says_is_gone_is_withdrawn(scene: Scene) -> None:
+    scene.send(scene.event("e1"))
+    scene.settle()
+    scene.clock.now += timedelta(seconds=1)
+    scene.send(scene.event("e2", type="payment.deleted"))
+    scene.settle()
+    (payment,) = scene.rows("payment")
+    assert payment["retracted"]
+
+
 def test_a_record_that_an_event_names_is_fetched_once(scene: Scene) -> None:
     changed = scene.event("e1", type="payment.changed")
     assert scene.send(changed) == (1, 0)

@@ -239,7 +239,7 @@ class Deliveries:
         with self._ledger.change("webhooks") as change:
             for id_, group in groups.items():
                 for event, target in group.events:
-                    fetches = target is not None and (target.record is None or target.deleted)
+                    fetches = target is not None and target.record is None
                     noted = replace(event, landed=None if fetches else landed[id_])
                     is_new = change.inbound.note(noted)
                     counts["new" if is_new else "double"] += 1

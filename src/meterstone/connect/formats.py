@@ -128,9 +128,12 @@ def _event_rows(mappings: Mappings, record: LandedRecord) -> Iterator[tuple[int,
     for item, event in enumerate(mappings.events(connector, record.body, context), 1):
         kind = word(type_of(event, event, context)) if type_of else ""
         target = spec.target(kind or "")
-        if target is None or target.record is None or target.deleted:
+        if target is None or target.record is None:
             continue
         found = reader(target.record)(event, event, context)
         stream = mappings.of(connector, target.stream)
         for row in stream.rows_of([found] if isinstance(found, dict) else found or [], context):
-            yield row if isinstance(row, Reject) else (item, row[1])
+            if isinstance(row, Reject):
+                yield row
+            else:
+                yield item, row[1] | {"retracted": True} if target.deleted else row[1]
