@@ -31,6 +31,7 @@ from meterstone.errors import FormatError, InputError
 from meterstone.facts import vocabulary
 from meterstone.ledger import Connection, Ledger
 from meterstone.record.log import LandingLog
+from meterstone.record.model import facts_of_ours
 from meterstone.record.recorder import Recorder
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -104,6 +105,7 @@ class Scene:
         self.settler.settle()
         self.settler.tell()
         self.telemetry.flush()
+        self.log.land(facts_of_ours(b"", f"after {self.log.last_seq()}", "test"))  # in order
         self.recorder.map_new()
 
     def rows(self, fact: str) -> list[dict[str, Any]]:
