@@ -259,3 +259,11 @@ def test_an_outbound_message_may_hold_many_notifications() -> None:
 def test_what_is_no_outbound_message_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="outbound message"):
         list(salesforce.notifications(body, {}))
+
+
+def test_a_record_that_lost_its_id_is_kept_aside() -> None:
+    renamed = {("Ident" if name == "Id" else name): value for name, value in invoice().items()}
+    body = json.dumps({"QueryResponse": {"Invoice": [renamed]}}).encode()
+    found, [reject] = mapped("quickbooks", "invoices", body)
+    assert found == []
+    assert "no Id" in reject.reason

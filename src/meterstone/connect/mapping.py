@@ -109,6 +109,12 @@ class StreamMapping:
         mapped = Mapped(
             ref, site, self._changed(record, record, context) if self._changed else None, [], []
         )
+        if ref is None and self._facts:  # it could be neither corrected nor withdrawn
+            mapped.refused.append((
+                f"the record has no {self.stream.key}",
+                "the vendor renamed or dropped it: correct `key` of the stream",
+            ))  # fmt: skip
+            return mapped
         given: Row = {"source_ref": ref, "franchise_id": _franchise(site, context)}
         if self._deleted and self._deleted(record, record, context):
             given["retracted"] = True
