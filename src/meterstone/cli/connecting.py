@@ -74,6 +74,7 @@ def connect(
             connector, {**_settings_in(file, connector), **pairs(set_ or [], "--set")}
         )
         account = account or str(file.get("account") or "")
+        franchise = franchise or _franchise_in(file, account)
         wish = Wish(connection, name, account, franchise, environment, settings)
         by_browser = connector.auth.kind == "authorization_code"
         if place or (by_browser and given) or register_only:
@@ -188,6 +189,15 @@ def _credentials_in(file: Mapping[str, Any], connector: Connector) -> dict[str, 
     """What the connector needs; other names of the file are left alone."""
     fields = connector.auth.fields
     return {name: str(file[name]) for name in fields if isinstance(file.get(name), str)}
+
+
+def _franchise_in(file: Mapping[str, Any], account: str) -> str:
+    """Whose shop the account is, where the file lists accounts with their franchises."""
+    listed = file.get("accounts")
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and entry.get("account") == account:
+            return str(entry.get("franchise_id") or "")
+    return ""
 
 
 def _settings_in(file: Mapping[str, Any], connector: Connector) -> dict[str, str]:

@@ -367,6 +367,27 @@ def test_a_broken_connection_says_what_mends_it_and_is_mended(hub, vendor, clock
     assert listed(hub)[0]["status"] == "active"
 
 
+def test_signing_in_again_keeps_what_was_found_and_takes_what_is_new(hub):
+    person = browser(hub)
+    answer_of(person, started(person, "?name=Main"))
+    (connection,) = listed(hub)
+    with hub.state.ledger.change("test") as change:
+        change.connections.update(connection["id"], settings={"sites": {"L1": "F0001"}})
+    again = f"?connection={connection['id']}&franchise_id=F0009&setting.shop=S"
+    assert answer_of(person, started(person, again)).status_code == 303
+    with hub.state.ledger.read() as seen:
+        found = seen.connections.get(connection["id"])
+    assert (found.name, found.franchise_id) == ("Main", "F0009")
+    assert found.settings == {"sites": {"L1": "F0001"}, "shop": "S"}
+
+
+def test_an_account_that_is_one_franchise_says_which(hub):
+    refused = browser(hub).get("/oauth/start/clover")
+    assert refused.status_code == 400
+    assert "an account of Clover is one franchise" in refused.text
+    assert "--franchise F0001" in refused.text
+
+
 def post(hub, **body):
     return browser(hub).post("/api/v1/connections", json=body)
 

@@ -42,7 +42,7 @@ from meterstone.connect.auth.registration import (
 from meterstone.connect.auth.subjects import subject_of
 from meterstone.connect.auth.token_requests import TokenRequests
 from meterstone.connect.auth.tokens import LEASE_S, TokenManager
-from meterstone.connect.auth.wishes import Wish, again, connection_for
+from meterstone.connect.auth.wishes import Wish, again, check_franchise, connection_for
 from meterstone.connect.egress import Egress
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
@@ -148,6 +148,7 @@ class Access:
             if wish.connection:
                 wish = again(seen.connections.get(wish.connection), of, wish)
             registration = Registration.load(seen, connector, wish.environment)
+        check_franchise(of, wish)
         checked_credentials(of.auth, registration.credentials, of.name)
         requests = self._requests(of, registration, checked_settings(of, wish.settings))
         return self._flow.start(
@@ -198,6 +199,7 @@ class Access:
             if wish.connection:
                 wish = again(seen.connections.get(wish.connection), of, wish)
             registration = Registration.load(seen, connector, wish.environment)
+        check_franchise(of, wish)
         values = values_of(of, registration, checked_settings(of, wish.settings))
         requests = TokenRequests(of.auth, values, given)
         token = None if of.auth.kind in _STATIC else self._first_token(of, requests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from meterstone.connect.auth.credentials import Credentials
 from meterstone.connect.auth.spec import AuthSpec
@@ -43,21 +44,22 @@ class Registration:
 
 
 def values_of(
-    connector: Connector, registration: Registration, settings: Mapping[str, str]
+    connector: Connector, registration: Registration, settings: Mapping[str, Any]
 ) -> dict[str, str]:
     """Values for the templates of a connector, before any sign-in.
 
     Args:
         connector: gives the defaults.
         registration: where the vendor is; beats everything.
-        settings: of the connection.
+        settings: of the connection; those that are no texts are no values.
     """
     defaults = {
         name: entry.default
         for name, entry in connector.settings.items()
         if "default" in entry.model_fields_set
     }
-    values = {**defaults, **settings, **registration.settings}
+    texts = {name: value for name, value in settings.items() if isinstance(value, str)}
+    values = {**defaults, **texts, **registration.settings}
     if "base_url" not in registration.settings and connector.base_url:
         try:
             values["base_url"] = fill_url(connector.base_url, values)

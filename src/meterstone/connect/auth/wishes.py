@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from meterstone.connect.auth.base import SignInRefused
 from meterstone.connect.spec import Connector
 from meterstone.errors import InputError
+from meterstone.facts import vocabulary
 from meterstone.ledger import Change, Connection
 
 
@@ -51,10 +52,33 @@ def again(connection: Connection, of: Connector, wish: Wish) -> Wish:
     own = {name: value for name, value in connection.settings.items() if name in of.settings}
     return Wish(
         connection=connection.id,
+        name=wish.name or connection.name,
         account=connection.account,
+        franchise_id=wish.franchise_id or connection.franchise_id or "",
         environment=connection.environment,
         settings={**own, **wish.settings},
     )
+
+
+def check_franchise(of: Connector, wish: Wish) -> None:
+    """See that the facts of a connection will have the franchise that they need, before anything
+    is read: what is landed without one is of no use later.
+
+    Raises:
+        InputError: neither the vendor's sites nor the wish can say it.
+    """
+    if wish.franchise_id or of.sites is not None:
+        return
+    for name, stream in of.streams.items():
+        for mapped in stream.facts:
+            column = vocabulary()[mapped.fact].columns["franchise_id"]
+            if not column.nullable and "franchise_id" not in mapped.columns and not mapped.python:
+                raise InputError(
+                    f"an account of {of.name} is one franchise, and each {mapped.fact} of {name} "
+                    "needs to know which",
+                    place="franchise",
+                    mend="--franchise F0001 (over HTTP franchise_id)",
+                )
 
 
 def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> Connection:
@@ -84,5 +108,9 @@ def connection_for(change: Change, of: Connector, wish: Wish, account: str) -> C
 
 def _touched(change: Change, found: Connection, wish: Wish) -> Connection:
     """The same connection as a new version: clients made for the former one are not used."""
-    settings = {**found.settings, **wish.settings}
-    return change.connections.update(found.id, settings=settings)
+    return change.connections.update(
+        found.id,
+        name=wish.name or None,
+        franchise_id=wish.franchise_id or None,
+        settings={**found.settings, **wish.settings},
+    )
