@@ -25,13 +25,13 @@ import httpcore2
 import httpx2
 
 from meterstone.connect.addresses import Address, Network, is_own, resolve, why_not
-from meterstone.errors import MeterstoneError
+from meterstone.errors import InputError
 
 SocketOption = httpcore2.SOCKET_OPTION
 Resolver = Callable[[str, int], list[Address]]
 
 
-class EgressRefused(MeterstoneError):
+class EgressRefused(InputError):
     """A call to an address that this kind of call may not reach. Nothing was sent.
 
     Neither the address nor what answered for the name is told: who may give a URL would learn the
