@@ -113,6 +113,10 @@ def test_an_address_of_the_machine_itself_is_refused(monkeypatch: pytest.MonkeyP
         "https://[fd00:ec2::254]/",
         "https://93.184.215.14:22/",
         "file:///etc/passwd",
+        "https://[::1",
+        "https://0177.0.0.1/",
+        "https://exa mple.com:port/",
+        "",
     ],
 )
 def test_a_url_is_refused_when_it_is_given(url: str) -> None:

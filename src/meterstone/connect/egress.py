@@ -132,7 +132,12 @@ class Egress:
         Raises:
             EgressRefused: not https (on this machine: not http either), or it holds credentials.
         """
-        parsed = httpx2.URL(url)
+        try:
+            parsed = httpx2.URL(url)
+        except httpx2.InvalidURL as error:
+            raise EgressRefused(
+                "is no URL", place="the URL", mend="give an https:// URL"
+            ) from error
         where = parsed.host or "the URL"
         if parsed.userinfo:
             raise EgressRefused("the URL holds credentials", place=where, mend="leave them out")

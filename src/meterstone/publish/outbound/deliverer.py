@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meterstone.connect.egress import STRANGERS, Egress
-from meterstone.errors import LeaseLost
+from meterstone.errors import LeaseLost, MeterstoneError
 from meterstone.ledger.announced import DeliveryStatus, Endpoint, Message
 from meterstone.ledger.ledger import Change, Ledger
 from meterstone.ledger.outbox import DELIVER
@@ -21,6 +22,8 @@ from meterstone.publish.outbound.facts import Tell, tell_deliveries
 from meterstone.publish.outbound.messages import headers
 from meterstone.publish.outbound.schedule import Breaker, Schedule
 from meterstone.publish.outbound.secrets import signing
+
+_log = logging.getLogger(__name__)
 
 _IDLE_S, _ASLEEP_S, _TELL_S = 0.25, 5.0, 1.0
 
@@ -124,11 +127,14 @@ class Deliverer:
         """One thread looks whether something is due; the others wait until there is more than it
         can do."""
         while not self._stopping.is_set():
-            if looks:
-                self._tell_facts()
-            if (not looks or self._is_due()) and self.step():
-                self._more.set()
-                continue
+            try:
+                if looks:
+                    self._tell_facts()
+                if (not looks or self._is_due()) and self.step():
+                    self._more.set()
+                    continue
+            except MeterstoneError as error:  # what was claimed is claimed again, a lease later
+                _log.warning("deliveries wait: %s", error.cause)
             self._more.clear()
             if looks:
                 self._stopping.wait(_IDLE_S)
