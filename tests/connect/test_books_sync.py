@@ -3,6 +3,7 @@ simulated rows; then edits, deletions and bulk jobs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,38 +20,44 @@ from meterstone.sandbox.network import preset, simulate
 LINES = "SalesItemLineDetail"
 
 
+FACTS = {"invoice": "quickbooks", "cost": "quickbooks", "deal": "salesforce"}
+
+
 @dataclass
 class Synced:
-    """A home that has read both vendors, and what they were made of."""
+    """A home that has read both vendors, what they were made of, and what the home had then."""
 
     at: Customer
     books: Books
+    found: dict[str, Counter[tuple[Any, ...]]]
 
 
 def _synced(folder: Path, books: Books) -> Iterator[Synced]:
     with customer(folder, books, "quickbooks", "salesforce") as made:
         made.sync()
-        yield Synced(made, books)
-
-
-@pytest.fixture(scope="module", params=["honest", "thriving"])
-def synced(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Synced]:
-    """The small honest network, and a piece of the thriving one (with leads)."""
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "thriving":
-        simulate(preset("thriving", shops=24, months=4, telemetry_days=1, seed=3), folder / "facts")
-    books = small_books(folder / "facts") if request.param == "honest" else Books(folder / "facts")
-    yield from _synced(folder / "home", books)
+        found = {f: comparable(made.facts(f, source=source), f) for f, source in FACTS.items()}
+        yield Synced(made, books, found)
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customer]:
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
+    """The small honest network."""
+    folder = tmp_path_factory.mktemp("honest")
+    yield from _synced(folder / "home", small_books(folder / "facts"))
+
+
+@pytest.fixture(scope="module")
+def thriving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
+    """A piece of the thriving network, with leads."""
+    folder = tmp_path_factory.mktemp("thriving")
+    simulate(preset("thriving", shops=24, months=4, telemetry_days=1, seed=3), folder / "facts")
+    yield from _synced(folder / "home", Books(folder / "facts"))
+
+
+@pytest.fixture
+def at(honest: Synced) -> Customer:
     """For tests that change something."""
-    folder = tmp_path_factory.mktemp("changed")
-    for made in _synced(folder / "home", small_books(folder / "facts")):
-        yield made.at
+    return honest.at
 
 
 def ref(at: Customer, fact: str, key: str, value: str) -> dict[str, Any]:
@@ -58,13 +65,14 @@ def ref(at: Customer, fact: str, key: str, value: str) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize(
-    ("fact", "source"),
-    [("invoice", "quickbooks"), ("cost", "quickbooks"), ("deal", "salesforce")],
-)
-def test_every_synced_fact_is_the_simulated_one(synced: Synced, fact: str, source: str) -> None:
-    expected = simulated(synced.books, fact, source)
-    assert comparable(synced.at.facts(fact, source=source), fact) == expected
+@pytest.mark.parametrize("network", ["honest", "thriving"])
+@pytest.mark.parametrize("fact", FACTS)
+def test_every_synced_fact_is_the_simulated_one(
+    request: pytest.FixtureRequest, network: str, fact: str
+) -> None:
+    synced: Synced = request.getfixturevalue(network)
+    expected = simulated(synced.books, fact, FACTS[fact])
+    assert synced.found[fact] == expected
     assert max(expected.values()) == 1
 
 

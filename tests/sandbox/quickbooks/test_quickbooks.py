@@ -254,19 +254,17 @@ def test_every_answer_has_a_trace_id(served: Served) -> None:
 
 
 def test_limits_are_those_of_intuit(books: Books) -> None:
-    vendor = make(books, 1)
+    vendor = make(books, 1, Clock(monotonic=lambda: 0.0))  # time stands still: nothing refills
     with running(vendor) as [url]:
         account = vendor.listed[0]
         headers = {"authorization": f"Bearer {account.token}"}
         with httpx2.Client(headers=headers) as http:
-            answers = [
-                http.get(f"{url}/v3/company/{account.id}/companyinfo/{account.id}")
-                for _ in range(40)
-            ]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused
-    assert "retry-after" not in refused[0].headers
-    assert refused[0].json()["Fault"]["Error"][0]["code"] == "3001"
+            path = f"{url}/v3/company/{account.id}/companyinfo/{account.id}"
+            answers = [http.get(path) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    refused = answers[-1]
+    assert "retry-after" not in refused.headers
+    assert refused.json()["Fault"]["Error"][0]["code"] == "3001"
 
 
 # -- changes ---------------------------------------------------------------------------------------
@@ -426,6 +424,10 @@ def test_a_change_is_told_with_a_signature_that_the_client_accepts(
         assert event["type"] == "qbo.invoice.voided.v1"
         assert (event["intuitentityid"], event["intuitaccountid"]) == (invoice.Id, fresh.realm)
     else:
+        described = spec("quickbooks-webhooks-2.asyncapi.yaml")["components"]
+        jsonschema.Draft202012Validator(
+            {"$ref": "#/components/schemas/WebhookNotification", "components": described}
+        ).validate(content)
         [told] = content["eventNotifications"]
         [entity] = told["dataChangeEvent"]["entities"]
         assert (told["realmId"], entity["id"], entity["operation"]) == (

@@ -282,11 +282,12 @@ def money(value: Any) -> Decimal:
 
 def plain(value: Any) -> Any:
     """A record as JSON has it: decimals become numbers."""
-    if isinstance(value, Mapping):
+    kind = type(value)  # every record passes here, so the plain comparison counts
+    if kind is dict:
         return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [plain(item) for item in value]
-    return float(value) if isinstance(value, Decimal) else value
+    return float(value) if kind is Decimal else value
 
 
 def _head(id_: str, created: datetime, changed: datetime) -> Record:
