@@ -20,6 +20,7 @@ PROOFS = {
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
     "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],
     "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
+    "reconcile": ["reconcile.py", "--out", str(PAGES / "reconcile.md")],
     "refresh": ["refresh_race.py", "--out", str(PAGES / "refresh_race.md")],
     "live": ["live_sync.py", "--out", str(PAGES / "live_sync.md")],
     "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],

@@ -20,6 +20,7 @@ from meterstone.cli.shared import (
 )
 from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
+from meterstone.connect.reconcile import reconcile_routes
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import InputError
 from meterstone.measure.results import rfc3339
@@ -45,6 +46,7 @@ def faces(home: Home, url: str, day: date | None = None) -> list[BaseRoute]:
         *framework_routes(home),
         *attestation_routes(home),
         *connection_routes(home.access, home.ledger, home.connectors),
+        *reconcile_routes(home.ledger, lambda: home.reconciler),
         *oauth_routes(home.access, url),
         *webhook_routes(Webhooks(home.ledger, "api", home.strangers_egress)),
         *WebhookReceiver(home.deliveries).routes(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from meterstone.errors import InputError, MeterstoneError, StorageError
+from meterstone.errors import ConflictError, InputError, MeterstoneError, StorageError
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -46,6 +46,7 @@ STATUS: Mapping[type[MeterstoneError], HTTPStatus] = {
     EncodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ConflictError: HTTPStatus.CONFLICT,
     InputError: HTTPStatus.BAD_REQUEST,
     MeterstoneError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -15,32 +15,32 @@ Injected = dict[str, str]
 """Kind of the difference by the vendor's id of the record."""
 
 
-def _booking(record: Record) -> None:
-    record["seller_note"] = "done; 1.23 USD"
+def _booking(record: Record, cents: int) -> None:
+    record["seller_note"] = f"done; {cents / 100:.2f} USD"
 
 
-def _square_order(record: Record) -> None:
+def _square_order(record: Record, _cents: int) -> None:
     tender = record["tenders"][0]
     tender["card_details"] = {**tender.get("card_details", {}), "status": "VOIDED"}
 
 
-def _clover_order(record: Record) -> None:
-    record["payments"]["elements"][0]["tipAmount"] += 777
+def _clover_order(record: Record, cents: int) -> None:
+    record["payments"]["elements"][0]["tipAmount"] += cents
 
 
-def _line(record: Record) -> None:
-    record["Line"][0]["Amount"] = float(record["Line"][0]["Amount"]) + 11.5
+def _line(record: Record, cents: int) -> None:
+    record["Line"][0]["Amount"] = round(float(record["Line"][0]["Amount"]) + cents / 100, 2)
 
 
-def _lead(record: Record) -> None:
-    record["forecastRevenue"] = "12345.00"
+def _lead(record: Record, cents: int) -> None:
+    record["forecastRevenue"] = f"{float(record['forecastRevenue'] or 0) + cents / 100:.2f}"
 
 
-def _opportunity(record: Record) -> None:
-    record["Amount"] = 12345.0
+def _opportunity(record: Record, cents: int) -> None:
+    record["Amount"] = float(record["Amount"] or 0) + cents / 100
 
 
-EDITS: dict[tuple[str, str], Callable[[Record], None]] = {
+EDITS: dict[tuple[str, str], Callable[[Record, int], None]] = {
     ("square", "bookings"): _booking,
     ("square", "orders"): _square_order,
     ("clover", "orders"): _clover_order,
@@ -48,7 +48,7 @@ EDITS: dict[tuple[str, str], Callable[[Record], None]] = {
     ("franconnect", "lead"): _lead,
     ("salesforce", "Opportunity"): _opportunity,
 }
-"""An edit that changes what is mapped, by vendor and kind of record."""
+"""An edit that changes what is mapped by an amount, by vendor and kind of record."""
 
 _NEW: dict[tuple[str, str], Callable[[Record, str], None]] = {
     ("square", "bookings"): lambda record, new: record.update(id=new),
@@ -80,12 +80,12 @@ def inject(vendor: Vendor, kind: str, chance: random.Random, share: float) -> In
         done[ref] = "extra"
     for ref in edited:
         record = copy.deepcopy(entity.get(ref) or {})
-        EDITS[vendor.name, kind](record)
+        EDITS[vendor.name, kind](record, chance.randint(101, 99_999))
         entity.edit(ref, record, silent=True)
         done[ref] = "mismatched"
     if (vendor.name, kind) in _NEW:
         record = copy.deepcopy(entity.get(edited[0]) or {})
-        new = f"9{chance.randrange(10**8)}" if vendor.name == "quickbooks" else f"{edited[0]}X"
+        new = f"9{chance.randrange(10**8):08}"
         _NEW[vendor.name, kind](record, new)
         entity.put(record, silent=True)
         done[new] = "missing"

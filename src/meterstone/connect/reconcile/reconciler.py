@@ -89,6 +89,14 @@ class Reconciler:
         """Everything that is reconciled: streams that give facts, and books of sales."""
         return [(each, entity) for each in self._hub.active() for entity in self._of(each)]
 
+    def of(self, connection: str) -> list[str]:
+        """What is reconciled of a connection.
+
+        Raises:
+            InputError: there is no such connection.
+        """
+        return self._of(self._hub.connection(connection))
+
     def _of(self, found: Connection) -> list[str]:
         streams = self._hub.connectors[found.connector].streams
         entities = [name for name in self._hub.streams(found) if streams[name].facts]

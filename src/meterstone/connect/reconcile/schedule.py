@@ -13,7 +13,7 @@ from typing import Any
 from meterstone.connect.reconcile.reconciler import Reconciler
 from meterstone.connect.reconcile.rules import Rules
 from meterstone.connect.reconcile.sales import ENTITY
-from meterstone.ledger import Change, Connection, Job, Ledger
+from meterstone.ledger import Change, Connection, Job, Ledger, Priority
 
 PLAN, RECONCILE = "reconcile_plan", "reconcile"
 _KEPT = "(reconcile)"
@@ -48,12 +48,7 @@ class Schedule:
         with self._ledger.change("reconciliation") as change:
             for connection, entity in self._reconciler.entities():
                 full = self._is_full_due(change, connection, entity)
-                change.queue.put(
-                    RECONCILE, {"connection": connection.id, "entity": entity, "full": full},
-                    dedupe=f"{RECONCILE}:{connection.id}:{entity}", priority="backfill",
-                    group=f"{RECONCILE}:{connection.id}", most_attempts=3,
-                )  # fmt: skip
-                change.queue.limit(f"{RECONCILE}:{connection.id}", 1)
+                queue(change, connection.id, entity, full=full)
             change.queue.put(
                 PLAN, {}, dedupe=PLAN, priority="backfill", at=change.now + self._rules.every.sample
             )
@@ -76,3 +71,16 @@ class Schedule:
             with self._ledger.change("reconciliation") as change:
                 value = {"full_at": change.now.isoformat()}
                 change.cursors.put(connection, f"{_KEPT} {entity}", value)
+
+
+def queue(
+    change: Change, connection: str, entity: str, *, full: bool, priority: Priority = "backfill"
+) -> None:
+    """Queue one comparison; the comparisons of a connection run one after another."""
+    group = f"{RECONCILE}:{connection}"
+    change.queue.limit(group, 1)
+    change.queue.put(
+        RECONCILE, {"connection": connection, "entity": entity, "full": full},
+        dedupe=f"{group}:{entity}:{'full' if full else 'sample'}", priority=priority,
+        group=group, most_attempts=3,
+    )  # fmt: skip

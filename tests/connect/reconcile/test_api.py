@@ -1,0 +1,71 @@
+"""Reconciliation over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from tests.connect.acme import Acme, Scene, scene, serving
+from tests.connect.reconcile.test_reconciler import edit, reconciler, start, sweep
+
+from meterstone.connect.reconcile import reconcile_routes
+from meterstone.errors import MeterstoneError
+from meterstone.record.answers import problem
+
+
+@pytest.fixture
+def acme() -> Iterator[Acme]:
+    with serving() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def at(tmp_path: Path, acme: Acme) -> Iterator[Scene]:
+    with scene(tmp_path, acme) as made:
+        yield made
+
+
+@pytest.fixture
+def http(at: Scene, tmp_path: Path) -> TestClient:
+    async def refused(_request, error):
+        return problem(error)
+
+    made = reconciler(at, tmp_path)
+    app = Starlette(
+        routes=reconcile_routes(at.ledger, lambda: made),
+        exception_handlers={MeterstoneError: refused},
+    )
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def test_a_comparison_is_queued_before_everything_else(at: Scene, http: TestClient) -> None:
+    path = f"/api/v1/connections/{at.connection.id}/reconcile?full=true"
+    answer = http.post(path)
+    assert (answer.status_code, answer.json()["entities"]) == (202, ["payments"])
+    http.post(path)
+    with at.ledger.read() as seen:
+        (job,) = seen.queue.all(kind="reconcile")
+    assert (job.priority, job.payload["full"]) == ("interactive", True)
+    assert http.post("/api/v1/connections/nobody/reconcile").status_code == 400
+
+
+def test_the_work_list_and_what_is_taken_off_it(
+    at: Scene, http: TestClient, tmp_path: Path
+) -> None:
+    start(at, 5)
+    edit(at.acme, "p00001", status="CANCELED")
+    sweep(at, tmp_path, repair=False)
+    (work,) = http.get("/api/v1/discrepancies").json()
+    assert (work["kind"], work["detail"]) == ("mismatched", {"status": ["voided", "completed"]})
+    assert http.get("/api/v1/discrepancies?connection=other").json() == []
+    path = f"/api/v1/discrepancies/{work['id']}/accept"
+    for body in ({}, {"reason": " "}, {"reason": 5}, []):
+        assert http.post(path, json=body).status_code == 400
+    assert http.post(path, data={"reason": "form"}).status_code == 400
+    assert http.post(path, json={"reason": "x" * 5000}).status_code == 400
+    assert http.post(path, json={"reason": "known"}).json()["outcome"] == "accepted"
+    assert http.post(path, json={"reason": "known"}).status_code == 400
+    assert http.get("/api/v1/discrepancies").json() == []
