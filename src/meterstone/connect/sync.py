@@ -34,6 +34,7 @@ from meterstone.connect.paths import at_path
 from meterstone.connect.problems import VendorError
 from meterstone.connect.pulls import Pull
 from meterstone.connect.quirks import Quirks
+from meterstone.connect.spec import One
 from meterstone.connect.telemetry import Telemetry
 from meterstone.connect.values import word
 from meterstone.connect.walk import Page, Walk, moments
@@ -49,7 +50,7 @@ MAP_AFTER_ROWS = 20_000
 """Facts that wait for the warehouse at most, so that memory does not grow with a run."""
 
 KEPT_DIGESTS = 64
-_CONFIRMED_AT_MOST = 200
+_CONFIRMED_AT_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,14 +377,31 @@ class Sync:
                 f"an empty answer where {len(known):,} records were known: none is taken as deleted"
             )
             return 0
-        gone = [ref for ref in missing if self._is_gone(ref, len(missing), priority)]
-        return self._known.retract(gone, "no longer in a full pull")
+        return self._known.retract(self._gone(missing, priority), "no longer in a full pull")
 
-    def _is_gone(self, ref: str, among: int, priority: Priority) -> bool:
-        """Ask for a missing record itself where that is cheap: pages shift while they are read."""
-        one = self._stream.one
-        if one is None or among > _CONFIRMED_AT_MOST:
-            return True
+    def _gone(self, missing: list[str], priority: Priority) -> list[str]:
+        """Which of the missing records are really gone. Pages shift while they are read, so none is
+        believed at once: each is asked for itself, or, where the vendor has no such call or too
+        many are missing, everything is read once more."""
+        if self._stream.one is None or len(missing) > _CONFIRMED_AT_MOST:
+            left = set(missing)
+            for page in self._whole(priority).pages() if left else ():
+                left.difference_update(
+                    ref for ref in map(self._mapping.ref_of, page.records) if ref
+                )
+            missing = sorted(left)
+        if self._stream.one is None or len(missing) > _CONFIRMED_AT_MOST:
+            return missing
+        return [ref for ref in missing if self._is_gone(ref, self._stream.one, priority)]
+
+    def _whole(self, priority: Priority) -> Walk:
+        return Walk(
+            self._client, self._key, self._mapping, since=None,
+            until=self._to.clock.now() + self._ahead, priority=priority,
+            sites=tuple(sorted(self._connection.settings.get(SITES, {}))),
+        )  # fmt: skip
+
+    def _is_gone(self, ref: str, one: One, priority: Priority) -> bool:
         try:
             self._client.send(self._client.call(one.request, {"id": ref}), priority=priority)
         except VendorError as error:
