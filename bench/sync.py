@@ -63,7 +63,7 @@ def run(records: int, step: Callable[[str], None], *, whole: bool = False) -> Ou
     )  # fmt: skip
     return Outcome("sync", [throughput, memory], [
         *notes,
-        "memory: resident memory of the whole process with a warehouse that may use 256 MB; pages "
+        "memory: resident memory of the whole process with a warehouse that may use 64 MB; pages "
         f"of {_PAGE} records, made when asked for by a process of their own",
     ])  # fmt: skip
 
@@ -76,6 +76,7 @@ def _throughput(folder: Path, step: Callable[[str], None]) -> tuple[Figure, list
             with _home(folder / f"home{number}") as home:
                 [connection] = connect(home.access, home.connectors["square"], told)
                 connection = home.hub.find_sites(connection)
+                home.hub.settle_memory()  # as `meterstone sync` does
                 bare.append(_bare(home, connection))
                 began = time.monotonic()
                 count = home.hub.sync(connection.id, STREAM, priority="backfill").read
@@ -170,7 +171,7 @@ def _memory(records: int) -> float:
         (own / "connector.yaml").write_text(acme.read_text())
         with _home(Path(folder)) as home:
             home.warehouse = DuckDBWarehouse(
-                Path(folder, "warehouse.duckdb"), vocabulary(), memory_limit="256MB"
+                Path(folder, "warehouse.duckdb"), vocabulary(), memory_limit="64MB"
             )
             home.access.register("acme", {"key": "k"}, settings={"base_url": told["url"]})
             wish = Wish(account="M1", franchise_id="F0001", settings={})

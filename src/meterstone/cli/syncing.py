@@ -43,6 +43,7 @@ def sync(
     """
     with Home(home_path(home)) as opened:
         chosen = chosen_connections(opened.hub, connection)
+        opened.hub.settle_memory()
         with _watched() as on_page:
             ended = list(_run(opened.hub, chosen, stream or [], full=full, on_page=on_page))
     documents = [document for of_one in ended for document in of_one]
@@ -91,6 +92,7 @@ def work(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with Home(home_path(home)) as opened, working(opened, threads):
+        opened.hub.settle_memory()
         log.print("working; stop with Ctrl-C", markup=False)
         stopped.wait()
 

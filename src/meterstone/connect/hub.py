@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -303,6 +304,13 @@ class Hub:
         first = connector.sites.stream if connector.sites else ""
         asked = [name for name, stream in connector.streams.items() if stream.request]
         return sorted(asked, key=lambda name: name != first)
+
+    @staticmethod
+    def settle_memory() -> None:
+        """For a process that does nothing but sync: what is loaded by now stays, so the collector
+        need not look at it while pages are decoded (a third of the time of a page)."""
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Land what is told, and let go of the network."""

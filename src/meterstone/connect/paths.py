@@ -72,10 +72,19 @@ def reader(path: str) -> Reader:
     if root == "context":
         name = path[1:]
         return lambda _record, _row, context: context.get(name)
+    if len(steps) == 1 and isinstance(steps[0], str):
+        return _one_name(root, steps[0])
     walk = walker(steps)
     if root == "row":
         return lambda _record, row, _context: walk(row)
     return lambda record, _row, _context: walk(record)
+
+
+def _one_name(root: str, name: str) -> Reader:
+    """The usual path, in one call."""
+    if root == "row":
+        return lambda _record, row, _context: row.get(name) if isinstance(row, dict) else None
+    return lambda record, _row, _context: record.get(name) if isinstance(record, dict) else None
 
 
 def walker(steps: tuple[Step, ...]) -> Callable[[Any], Any]:

@@ -103,6 +103,8 @@ def decimal(value: Any) -> Decimal:
 
 def integer(value: Any) -> int:
     """A whole number."""
+    if type(value) is int:
+        return value
     exact = decimal(value)
     if exact != exact.to_integral_value():
         raise _refused(value, "a whole number")

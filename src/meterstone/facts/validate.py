@@ -42,6 +42,7 @@ USUAL: Mapping[str, Any] = MappingProxyType({
 """What columns are that a row leaves out and nobody else sets."""
 
 _TOO_MUCH = Decimal(10) ** 16
+_CENT = Decimal("0.01")
 _ENTERED_BY_HAND = ("entered_by", "entered_role", "evidence_uri", "expires_at")
 _ARROW: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -135,7 +136,19 @@ def build_batch(
             rejects.append(Reject(item, str(refused), refused.mend, excerpt(row), fact=schema.name))
             continue
         good.append(checked | {"_item": item})
-    return FactBatch(schema, pa.Table.from_pylist(good, schema=arrow_schema(schema)), rejects)
+    return FactBatch(schema, _table(good, arrow_schema(schema)), rejects)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows that all have all columns, as a table; what no row says costs nothing."""
+    arrays = []
+    for wanted in schema:
+        values = [row[wanted.name] for row in rows]
+        if values.count(None) == len(values):
+            arrays.append(pa.nulls(len(values), wanted.type))
+        else:
+            arrays.append(pa.array(values, wanted.type))
+    return pa.table(arrays, schema=schema)
 
 
 def excerpt(row: Mapping[str, Any] | str | bytes, limit: int = 300) -> str:
@@ -259,7 +272,7 @@ class _RowChecker:
             required = required | {"entered_by", "entered_role"}
         if row["source"] == "attestation":
             required = required | {"evidence_uri", "expires_at"}
-        missing = sorted(name for name in required if row[name] is None)
+        missing = sorted([name for name in required if row[name] is None])
         if missing:
             by_hand = missing[0] in _ENTERED_BY_HAND
             why = " (who entered the row, in which role, with what evidence)" if by_hand else ""
@@ -351,13 +364,15 @@ def _enum(column: Column, value: object) -> str:
 
 def _timestamp(column: Column, value: object) -> datetime:
     at = value
-    with suppress(ValueError, OverflowError, OSError):
+    try:
         if isinstance(value, str):
             at = datetime.fromisoformat(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             at = datetime.fromtimestamp(value, UTC)
         if isinstance(at, datetime):
             return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    except (ValueError, OverflowError, OSError):
+        pass
     raise _refuse(column, value, "a time such as 2026-03-01T09:30:00Z")
 
 
@@ -402,12 +417,14 @@ def _refuse_out_of_bounds(column: Column, number: float, value: object) -> None:
 
 def _decimal(column: Column, value: object) -> Decimal:
     """An amount with two places, rounded half to even; 18 digits at most."""
-    with suppress(InvalidOperation):
-        exact = Decimal(str(value))
+    try:
+        exact = value if isinstance(value, Decimal) else Decimal(str(value))
         if exact.is_finite() and abs(exact) < _TOO_MUCH:
-            amount = exact.quantize(Decimal("0.01"))
+            amount = exact.quantize(_CENT)
             if abs(amount) < _TOO_MUCH:
                 return amount
+    except InvalidOperation:
+        pass
     raise _refuse(column, value, "an amount such as 12.50")
 
 
