@@ -73,7 +73,7 @@ from meterstone.scorecard import (
 )
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
-from meterstone.settings import loopback_allowed, setting
+from meterstone.settings import allowed_networks, loopback_allowed, setting
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -179,7 +179,8 @@ class Home:
     @cached_property
     def egress(self) -> Egress:
         """The way out to vendors."""
-        return Egress(VENDORS.with_loopback(loopback_allowed()))
+        allowed = replace(VENDORS, networks=allowed_networks())
+        return Egress(allowed.with_loopback(loopback_allowed()))
 
     @cached_property
     def access(self) -> Access:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from meterstone.errors import InputError, suggest
@@ -31,6 +32,9 @@ SETTINGS = {
     ),
     "allow_loopback": Setting(
         "METERSTONE_ALLOW_LOOPBACK", "0", "1: systems on this machine may be called, as the sandbox"
+    ),
+    "allow_networks": Setting(
+        "METERSTONE_ALLOW_NETWORKS", "", "own networks where systems may be called: 10.1.0.0/16, …"
     ),
 }
 
@@ -86,6 +90,23 @@ def public_url(host: str, port: int) -> str:
 def loopback_allowed() -> bool:
     """May calls to the outside reach this machine? For the sandbox and for tests."""
     return setting("allow_loopback") == "1"
+
+
+def allowed_networks() -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks of the own house where vendors' systems stand, such as a Tableau Server.
+
+    Raises:
+        InputError: one is no network.
+    """
+    listed = [text.strip() for text in setting("allow_networks").split(",") if text.strip()]
+    try:
+        return tuple(ip_network(text) for text in listed)
+    except ValueError as error:
+        raise InputError(
+            str(error),
+            place=SETTINGS["allow_networks"].variable,
+            mend="write networks such as 10.1.0.0/16, with a comma between them",
+        ) from error
 
 
 def refuse_unknown_variables() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from meterstone.connect.catalogue import connectors
 from meterstone.connect.clock import SystemClock
-from meterstone.connect.deliveries import Deliveries, UnknownHook
+from meterstone.connect.deliveries import Deliveries, Taken, UnknownHook
 from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.connect.hooks import AddedHook, Hooks, shown
 from meterstone.connect.hub import FETCH
@@ -25,6 +27,7 @@ from meterstone.connect.lag import Change
 from meterstone.connect.missed import suspect
 from meterstone.connect.schemes import WebhookRefused
 from meterstone.connect.settling import Settler
+from meterstone.connect.spec_webhooks import Scheme
 from meterstone.connect.telemetry import Telemetry
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import FormatError, InputError
@@ -256,6 +259,18 @@ def test_each_account_gets_its_own(scene: Scene) -> None:
     }  # fmt: skip
 
 
+def test_a_delivery_for_two_accounts_gives_each_its_own_records(scene: Scene) -> None:
+    scene.connect("M2", "F0002")
+    events = [scene.event("e1"), scene.event("e2", merchant_id="M2")]
+    events[1]["data"]["object"]["payment"]["id"] = "p2"
+    body = json.dumps(events).encode()
+    taken = scene.deliveries.take("acme", scene.token, scene.signed(body), body)
+    assert taken.events == 2
+    scene.settle()
+    franchises = {row["payment_id"]: row["franchise_id"] for row in scene.rows("payment")}
+    assert franchises == {"p1": "F0001", "p2": "F0002"}
+
+
 def test_what_is_no_event_is_refused(scene: Scene) -> None:
     for body in (b"<html>", b'{"event_id": "e1", "type": "payment.changed", "merchant_id": "M1"}'):
         with pytest.raises(FormatError):
@@ -338,6 +353,46 @@ def test_over_http(scene: Scene) -> None:
         assert client.post(path, content=b"<", headers=scene.signed(b"<")).status_code == 400
         assert client.get(path).status_code == 405
     assert scene.log.last_seq() == 1
+
+
+def test_a_vendor_is_answered_before_it_gives_up(scene: Scene) -> None:
+    """What takes longer than the vendor waits is a 503; the vendor sends it again."""
+
+    class Slow(Deliveries):
+        def take(self, *_args: object) -> Taken:
+            time.sleep(0.5)
+            return Taken(b"", "application/json")
+
+        def scheme(self, connector: str) -> Scheme:
+            return super().scheme(connector).model_copy(update={"answer_within_s": 0.05})
+
+    slow = Slow(scene.ledger, scene.log, scene.mappings)
+    with TestClient(Starlette(routes=WebhookReceiver(slow).routes())) as client:
+        answer = client.post(f"/hooks/acme/{scene.token}", content=b"{}")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+
+
+def test_leads_come_by_standard_webhooks(scene: Scene) -> None:
+    with scene.ledger.change("test") as change:
+        mine = change.connections.add(connector="fransmart", account="", status="active")
+    hook = scene.hooks.add("fransmart", "https://hub.example", connection=mine.id)
+    now = datetime.now(UTC)
+    body = json.dumps(
+        {"type": "lead.changed", "timestamp": now.isoformat(), "data": {"lead_id": "L1"}}
+    )
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(hook.key).sign("msg_1", now, body),
+    }
+    token = hook.url.rpartition("/")[2]
+    taken = scene.deliveries.take("fransmart", token, headers, body.encode())
+    assert (taken.events, taken.doubles) == (1, 0)
+    taken = scene.deliveries.take("fransmart", token, headers, body.encode())
+    assert (taken.events, taken.doubles) == (0, 1), "told by webhook-id"
+    with pytest.raises(WebhookRefused):
+        scene.deliveries.take("fransmart", token, headers, body.encode() + b" ")
 
 
 def test_an_added_hook_knows_its_address(scene: Scene) -> None:

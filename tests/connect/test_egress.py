@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from meterstone.connect.addresses import Address, why_not
 from meterstone.connect.egress import STRANGERS, VENDORS, Allow, Egress, EgressRefused
+from meterstone.errors import InputError
+from meterstone.settings import allowed_networks
 
 from .authority import Authority
 
@@ -92,6 +94,14 @@ def test_a_network_of_the_own_house_is_an_explicit_choice() -> None:
     assert house.refuses(ip_address("10.1.2.3"), 443) == ""
     assert house.refuses(ip_address("10.2.2.3"), 443)
     assert house.refuses(ip_address("10.1.2.3"), 22)
+
+
+def test_networks_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTONE_ALLOW_NETWORKS", "10.1.0.0/16, fd00::/8")
+    assert list(map(str, allowed_networks())) == ["10.1.0.0/16", "fd00::/8"]
+    monkeypatch.setenv("METERSTONE_ALLOW_NETWORKS", "10.1.0.1/16")
+    with pytest.raises(InputError, match="host bits"):
+        allowed_networks()
 
 
 def test_an_address_of_the_machine_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

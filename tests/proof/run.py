@@ -22,6 +22,13 @@ PROOFS = {
     "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
     "reconcile": ["reconcile.py", "--out", str(PAGES / "reconcile.md")],
     "refresh": ["refresh_race.py", "--out", str(PAGES / "refresh_race.md")],
+    "webhooks": [
+        "kill_webhooks.py",
+        "--kills",
+        "100",
+        "--out",
+        str(PAGES / "kill_webhooks.md"),
+    ],
     "live": ["live_sync.py", "--out", str(PAGES / "live_sync.md")],
     "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],
 }

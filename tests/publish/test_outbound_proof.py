@@ -11,6 +11,7 @@ _TESTS = Path(__file__).parents[1]
 
 
 def test_every_event_is_delivered_though_receivers_fail_and_the_deliverer_dies() -> None:
+    path = os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(_TESTS)))
     ran = subprocess.run(
         [
             sys.executable, str(_TESTS / "proof" / "outbound.py"), "--events", "100",
@@ -19,7 +20,7 @@ def test_every_event_is_delivered_though_receivers_fail_and_the_deliverer_dies()
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(_TESTS)))},
+        env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = dict(

@@ -15,7 +15,7 @@ from meterstone.cli.shared import HomeOption, JsonOption, emit, moment_of
 from meterstone.connect.hooks import Hooks, shown
 from meterstone.errors import InputError
 from meterstone.publish.outbound.service import Webhooks
-from meterstone.settings import home_path
+from meterstone.settings import home_path, setting
 
 app = typer.Typer()
 webhooks_app = typer.Typer(no_args_is_help=True, help="Messages to the endpoints of others.")
@@ -177,9 +177,10 @@ def webhooks_remove(
 @hooks_app.command("add")
 def hooks_add(
     connector: Annotated[str, typer.Argument(help="Whose webhooks: square, quickbooks …")],
-    public_url: Annotated[
-        str, typer.Option(help="Where the vendor reaches this home: https://hub.example.com")
-    ],
+    url: Annotated[
+        str | None,
+        typer.Option("--public-url", help="Where the vendor reaches us (METERSTONE_PUBLIC_URL)."),
+    ] = None,
     key_env: Annotated[
         str, typer.Option(help="Environment variable with the key that the vendor signs with.")
     ] = "",
@@ -194,7 +195,9 @@ def hooks_add(
     Example: meterstone hooks add square --public-url https://hub.example.com
     """
     with _in(home) as hooks:
-        added = hooks.add(connector, public_url, key=_key(key_env), connection=connection)
+        added = hooks.add(
+            connector, setting("public_url", url), key=_key(key_env), connection=connection
+        )
     emit({"id": added.hook.id, "url": added.url, "key": added.key}, as_json=json_)
     if not json_:
         print(f"{added.hook.id}\n{added.url}")
@@ -234,7 +237,7 @@ def hooks_list(home: HomeOption = None, json_: JsonOption = False) -> None:
             if each["handshake"]:
                 print(f"  the vendor asks for this code: {each['handshake']}")
         if not found:
-            print("No vendor sends here: meterstone hooks add CONNECTOR --public-url URL")
+            print("No vendor sends here: meterstone hooks add CONNECTOR")
 
 
 @hooks_app.command("remove")

@@ -125,7 +125,11 @@ def _event_rows(mappings: Mappings, record: LandedRecord) -> Iterator[tuple[int,
         yield Reject(0, f"connector {connector} has no webhooks", "correct the connector file")
         return
     type_of = reader(spec.event.type) if spec.event.type else None
+    account_of = reader(spec.event.account) if spec.event.account else None
     for item, event in enumerate(mappings.events(connector, record.body, context), 1):
+        account = word(account_of(event, event, context)) if account_of else None
+        if account and account != (context.get("account") or account):
+            continue  # landed once for each account that it tells of
         kind = word(type_of(event, event, context)) if type_of else ""
         target = spec.target(kind or "")
         if target is None or target.record is None:
