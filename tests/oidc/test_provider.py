@@ -170,6 +170,25 @@ def test_the_family_dies_by_a_second_use_and_the_person_is_told(hub, ledger, pro
     assert rows(hub, connection) == 200
 
 
+def test_a_process_that_dies_with_the_answer_in_its_hands(hub, ledger, provider):
+    """Nobody has the new token: the next process asks again, and says what became of it."""
+    connection = hub.callback(sign_in(hub))
+    dying = race.access(ledger, provider.url)
+    answers = dying._send
+
+    def dies(request):
+        answers(request)
+        raise KeyboardInterrupt
+
+    dying._send = dies
+    with pytest.raises(KeyboardInterrupt):
+        dying.authorizer(connection.id).renew(1)
+    with pytest.raises(CredentialBroken, match=r"its answer to the renewal of .* never arrived"):
+        race.access(ledger, provider.url).authorizer(connection.id).renew(1)
+    hub.callback(sign_in(hub, Wish(connection=connection.id)))
+    assert rows(hub, connection) == 200
+
+
 def test_parallel_syncs_in_processes_renew_once_an_expiry(hub, ledger, provider, tmp_path):
     """The short form of tests/proof/refresh_race.py: tokens of two seconds, three processes."""
     connection = hub.callback(sign_in(hub))

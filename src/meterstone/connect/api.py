@@ -157,10 +157,19 @@ class _Api:
             "status": connection.status,
             "reason": connection.reason,
             "mend": connection.mend,
+            "mend_url": _mend_url(connection, connector),
             "sign_in": describe(connector.auth) if connector else "",
             "created_at": connection.created_at.isoformat(),
             "changed_at": connection.changed_at.isoformat(),
         }
+
+
+def _mend_url(connection: Connection, connector: Connector | None) -> str:
+    """Where a person signs in again by browser; empty where nothing is broken, or no browser."""
+    by_browser = connector is not None and connector.auth.kind == "authorization_code"
+    if connection.status != "broken" or not by_browser:
+        return ""
+    return f"/oauth/start/{connection.connector}?connection={connection.id}"
 
 
 def _decoded(body: bytes) -> _Sent:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -363,8 +365,10 @@ def test_a_broken_connection_says_what_mends_it_and_is_mended(hub, vendor, clock
     refused = browser(hub).post(f"/api/v1/connections/{connection['id']}/sync")
     assert refused.status_code == 400
     vendor.revoked = False
+    assert broken["mend_url"] == f"/oauth/start/acme?connection={connection['id']}"
     answer_of(person, started(person, f"?connection={connection['id']}"))
-    assert listed(hub)[0]["status"] == "active"
+    mended = listed(hub)[0]
+    assert (mended["status"], mended["mend_url"]) == ("active", "")
 
 
 def test_signing_in_again_keeps_what_was_found_and_takes_what_is_new(hub):
@@ -453,6 +457,32 @@ def test_disconnecting_revokes(hub, vendor, told):
     assert told[0]["disconnected_at"]
     again = browser(hub).delete(f"/api/v1/connections/{connection['id']}").json()
     assert again["said"] == "it was disconnected before"
+
+
+def test_disconnecting_waits_for_a_renewal(hub, vendor, clock):
+    """Whose token would live on at the vendor, and nobody would have it to give back."""
+    person = browser(hub)
+    answer_of(person, started(person))
+    (connection,) = listed(hub)
+    asked, goes_on = threading.Event(), threading.Event()
+    answers = vendor.__class__.__call__
+
+    def slow(self, request):
+        if request.url.path == "/token":
+            asked.set()
+            assert goes_on.wait(10)
+        return answers(self, request)
+
+    vendor.__class__ = type("Slow", (Acme,), {"__call__": slow})
+    access = hub.state.access
+    with ThreadPoolExecutor(2) as pool:
+        renewal = pool.submit(access.authorizer(connection["id"]).renew, 1)
+        assert asked.wait(10)
+        leaving = pool.submit(access.disconnect, connection["id"])
+        goes_on.set()
+        assert renewal.result(10)
+        assert leaving.result(10).revoked
+    assert json.loads(vendor.bodies[-1]) == {"token": "access-2"}
 
 
 def test_a_vendor_that_cannot_be_told_keeps_nobody(hub, vendor):

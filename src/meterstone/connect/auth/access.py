@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -244,8 +243,8 @@ class Access:
         if found.status == "disconnected":
             return Disconnected(found, revoked=False, said="it was disconnected before")
         store = LedgerTokens(self._ledger, connection, "")
-        # nobody renews meanwhile; whoever does so now is waited for by the vendor's own order
-        with store.lease(LEASE_S) or nullcontext():
+        # a renewal that is under way is waited for: its token would outlive the connection
+        with store.wait_for_lease(LEASE_S):
             revoked, said = self._given_back(found)
             with self._ledger.change(actor) as change:
                 change.audit("oauth.revoke", connection, revoked=revoked, said=said)

@@ -6,8 +6,9 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 from meterstone.connect.auth.credentials import Token
@@ -23,6 +24,7 @@ SIGN_IN = "sign-in"
 """How the sign-in went and what the last renewal brought: for the checks, not for requests."""
 ACTOR = "oauth"
 _FLOW = "flow:"
+_POLL_S = 0.05
 
 
 class LedgerTokens:
@@ -85,6 +87,15 @@ class LedgerTokens:
         holder = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
         lease = self._ledger.leases.take(f"token:{self._connection}", holder, ttl_s)
         return None if lease is None else self._holding(lease)
+
+    @contextmanager
+    def wait_for_lease(self, ttl_s: float) -> Iterator[None]:
+        """The same right; waits for whoever has it, for as long as a lease can last."""
+        ends = time.monotonic() + ttl_s
+        while (lease := self.lease(ttl_s)) is None and time.monotonic() < ends:
+            time.sleep(_POLL_S)
+        with lease or nullcontext():
+            yield
 
     @contextmanager
     def _holding(self, lease: Lease) -> Iterator[None]:
