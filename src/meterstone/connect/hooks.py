@@ -60,9 +60,9 @@ class Hooks:
         scheme = self._scheme(connector)
         if not public_url.startswith(("https://", "http://")):
             raise InputError(
-                "is no URL",
-                place=public_url,
-                mend="set METERSTONE_PUBLIC_URL=https://…, where the vendor reaches us",
+                f"{public_url!r} is no address that a vendor could call",
+                place="public URL",
+                mend="give https://…, where the vendor reaches us",
             )
         if scheme.kind == "standard_webhooks" and not key:
             key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
