@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from tests.connect.leads_truth import mapped
 
+from meterstone.connect.catalogue import connectors
+from meterstone.connect.fill import fill
 from meterstone.connect.quickbooks import quirks as quickbooks
 from meterstone.connect.salesforce import quirks as salesforce
 from meterstone.errors import FormatError
+from meterstone.sandbox.salesforce import soql
 
 
 def invoice(**changed: Any) -> dict[str, Any]:
@@ -267,3 +270,29 @@ def test_a_record_that_lost_its_id_is_kept_aside() -> None:
     found, [reject] = mapped("quickbooks", "invoices", body)
     assert found == []
     assert "no Id" in reject.reason
+
+
+def queries(**settings: str) -> dict[str, list[str]]:
+    """What Salesforce is asked, by stream, with these settings."""
+    connector = connectors()["salesforce"]
+    defaults = {name: setting.default for name, setting in connector.settings.items()}
+    values = defaults | settings | {"since": "2026-01-01T00:00:00.000Z", "id": "0061"}
+    return {
+        name: [
+            fill(request.query["q"], values)
+            for request in (stream.request, stream.one and stream.one.request)
+            if request
+        ]
+        for name, stream in connector.streams.items()
+    }
+
+
+def test_an_org_is_asked_for_the_custom_fields_that_it_has() -> None:
+    none = {"opportunity_fields": "", "lead_fields": "", "account_fields": ""}
+    for asked in (queries(), queries(**none)):
+        assert {len(texts) for texts in asked.values()} == {1, 2}
+        for text in (text for texts in asked.values() for text in texts):
+            soql.read(text)
+    assert not [text for texts in queries(**none).values() for text in texts if "__c" in text]
+    with pytest.raises(soql.InvalidField, match="Nope__c"):
+        soql.read(queries(lead_fields=", Nope__c")["leads"][0])
