@@ -202,7 +202,7 @@ def new_place(make_place: Any, tmp_path: Path) -> Any:
 
 
 def test_the_queue_does_what_its_model_does(new_place: Any, engine: str) -> None:
-    examples = 25 if engine == "sqlite" else 8
+    examples = 15 if engine == "sqlite" else 8
     run_state_machine_as_test(
         machine(new_place),
         settings=settings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterstone.publish.gauge import WIDTH, gauge
@@ -55,6 +55,7 @@ numbers = st.floats(-1e12, 1e12)
 
 
 @given(numbers, numbers, numbers, numbers)
+@example(5e-324, 5e-324, 5e-324, 5e-324)
 def test_everything_lies_within_the_picture(value, target, low, high):
     found = drawn(value, target, [min(low, high, value), max(low, high, value)])
     assert 0 <= found.dot <= WIDTH

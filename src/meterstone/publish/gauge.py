@@ -33,7 +33,8 @@ def gauge(result: Mapping[str, Any]) -> Gauge | None:
     bounds = result["interval"] or [value, value]
     low, high = min(value, target, bounds[0]), max(value, target, bounds[1])
     spread = (high - low) or abs(high) or 1.0
-    low, high = low - 0.25 * spread, high + 0.25 * spread
+    margin = 0.25 * spread or 1.0  # a quarter of the smallest number is none
+    low, high = low - margin, high + margin
 
     def x(number: float) -> float:
         return float(round(_PAD + (WIDTH - 2 * _PAD) * (number - low) / (high - low), 1))
