@@ -209,10 +209,12 @@ def compare(at: Scene, url: str, outcome: Outcome) -> None:
         row["payment_id"] for row in revisions
         if row["n"] > states[row["payment_id"]] or row["gone"] > 1
     )  # fmt: skip
-    for ref in outcome.doubled[:5]:
-        print(ref, states[ref], at.recorder.warehouse.query(
-            "SELECT status, retracted, revision, _seq, recorded_at FROM facts.payment "
-            f"WHERE payment_id = '{ref}' ORDER BY revision").to_pylist())
+    for ref in outcome.doubled[:3]:
+        history = at.recorder.warehouse.query(
+            "SELECT status, retracted, recorded_at FROM facts.payment "
+            f"WHERE payment_id = '{ref}' ORDER BY revision"
+        ).to_pylist()
+        print(f"{ref}, {states[ref]} states: {history}", file=sys.stderr)
     outcome.runs = Counter(row["status"] for row in at.facts("sync_run"))
     outcome.pages = sum(1 for record in at.log.read() if record.format == "vendor_page")
     outcome.rebuilt = _rebuilt(at) == facts
