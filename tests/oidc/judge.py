@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 HERE = Path(__file__).parent
+_NEW_ENOUGH = "process.exit(require('crypto').hash && URL.parse ? 0 : 1)"
+"""What oidc-provider uses of a Node."""
 CLIENT = {"client_id": "hub", "client_secret": "a-secret-that-must-never-be-seen"}
 
 
@@ -36,21 +38,29 @@ def available() -> bool:
     return bool(shutil.which("node") and shutil.which("npm"))
 
 
-def installed() -> Path:
-    """The folder with the locked packages; made once a machine."""
-    lock = (HERE / "package-lock.json").read_bytes()
+def installed(source: Path = HERE) -> Path:
+    """A folder with the packages that a lock names; made once a machine."""
+    lock = (source / "package-lock.json").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = cache / "meterstone-tests" / f"oidc-{sha256(lock).hexdigest()[:12]}"
+    folder = cache / "meterstone-tests" / f"{source.name}-{sha256(lock).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # tests that run side by side install once
         if not (folder / ".done").exists():
             for name in ("package.json", "package-lock.json"):
-                shutil.copy(HERE / name, folder)
+                shutil.copy(source / name, folder)
             command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
             subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
             (folder / ".done").touch()
     return folder
+
+
+def node() -> str:
+    """The system's Node, or one of npm where that is too old (Debian 12 has 18)."""
+    if subprocess.run(["node", "-e", _NEW_ENOUGH], check=False).returncode == 0:
+        return "node"
+    (found,) = installed(HERE / "runtime").glob("node_modules/node-linux-*/bin/node")
+    return str(found)
 
 
 @contextmanager
@@ -63,7 +73,7 @@ def judge(**options: Any) -> Iterator[Judge]:
     """
     folder = installed()
     shutil.copy(HERE / "server.mjs", folder / f"server-{os.getpid()}.mjs")
-    command = ["node", f"server-{os.getpid()}.mjs", json.dumps(options)]
+    command = [node(), f"server-{os.getpid()}.mjs", json.dumps(options)]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
