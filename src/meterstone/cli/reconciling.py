@@ -94,7 +94,8 @@ def _line(result: Reconciliation) -> str:
 
 def _work(each: Discrepancy) -> str:
     fields: dict[str, Any] = dict(each.detail)
-    told = "; ".join(f"{name}: {pair[0]} there, {pair[1]} here" for name, pair in fields.items())
+    one, other = ("till", "book") if each.entity == "sales" else ("vendor", "copy")
+    told = "; ".join(f"{name}: {one} {a}, {other} {b}" for name, (a, b) in fields.items())
     worth = f" ({each.amount:,.2f} USD)" if each.amount is not None else ""
     tail = f"\n    {told}" if told else ""
     return f"{each.id:>6}  {each.connection} {each.kind} {each.key}{worth}: {each.reason}{tail}"

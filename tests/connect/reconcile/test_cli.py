@@ -69,7 +69,7 @@ def test_the_work_list(run: Run, acme: Acme) -> None:
     edit(acme, "p00001", status="CANCELED")
     code, text = run("reconcile", "--full", "--found-only")
     assert code == 1
-    assert "status: voided there, completed here" in text
+    assert "status: vendor voided, copy completed" in text
     assert "(10.00 USD): found only" in text
     code, text = run("reconcile", "--open", "--json")
     (work,) = json.loads(text)["open"]

@@ -214,6 +214,23 @@ def test_a_reason_says_when_there_is_none() -> None:
     till = dict.fromkeys(PARTS, Decimal(0)) | {"gross": Decimal(10)}
     told = reason(
         till, till | {"gross": Decimal("9.5"), "tax": Decimal(1)}, same=lambda a, b: a == b,
-        payments=lambda: [], neighbours={},
+        payments=list, voided=list, neighbours={},
     )  # fmt: skip
     assert told == "nothing explains it: gross -0.50, tax +1.00"
+
+
+def test_a_payment_that_was_voided_at_the_till_and_is_still_booked(at: Customer) -> None:
+    orders = at.vendors["square"].entities["orders"]
+    refs = (orders.id_at(nth) for nth in range(len(orders)))
+    order = next(
+        record
+        for record in (orders.get(ref) or {} for ref in refs)
+        if record["tenders"][0].get("card_details", {}).get("status") == "CAPTURED"
+    )
+    voided = copy.deepcopy(order)
+    voided["tenders"][0]["card_details"]["status"] = "VOIDED"
+    [connection] = at.connections["square"]
+    for record, told in ((voided, ["a payment that was voided is still booked"]), (order, [])):
+        orders.edit(order["id"], record)
+        at.hub.sync(connection.id, "orders")
+        assert [each[2] for each in differences(sales(at, "quickbooks")).values()] == told

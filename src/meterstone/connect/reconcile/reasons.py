@@ -35,6 +35,7 @@ def reason(
     *,
     same: Callable[[Parts, Parts], bool],
     payments: Callable[[], Iterable[Parts]],
+    voided: Callable[[], Iterable[Parts]],
     neighbours: Mapping[str, Parts],
 ) -> str:
     """Why a book differs from the till, in one sentence; says so where nothing explains it.
@@ -42,6 +43,7 @@ def reason(
     Args:
         same: whether two sets of parts are equal within the tolerance.
         payments: gives the payments of the period, one by one.
+        voided: gives those that were voided or failed.
         neighbours: differences of the periods beside it, by what they are called.
     """
     wrong = less(book, till)
@@ -56,6 +58,8 @@ def reason(
             return "one payment is missing"
         if same(wrong, payment):
             return "one payment is there twice"
+    if any(same(wrong, payment) for payment in voided()):
+        return "a payment that was voided is still booked"
     told = ", ".join(f"{part} {value:+.2f}" for part, value in wrong.items() if value)
     return f"nothing explains it: {told}"
 

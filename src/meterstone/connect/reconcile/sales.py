@@ -31,6 +31,7 @@ from meterstone.ledger import Connection
 from meterstone.warehouse.base import Warehouse
 
 ENTITY = "sales"
+_COMPLETED, _NOT_COMPLETED = "= 'completed'", "<> 'completed'"
 Key = tuple[str, date, str]
 """Franchise, first day of the period, currency."""
 
@@ -117,7 +118,8 @@ class _Comparing:
             till,
             told,
             same=self._same,
-            payments=lambda: _payments(self._warehouse, self._book, key),
+            payments=lambda: _payments(self._warehouse, self._book, key, _COMPLETED),
+            voided=lambda: _payments(self._warehouse, self._book, key, _NOT_COMPLETED),
             neighbours=self._neighbours(key),
         )
         fields = {part: (till[part], told[part]) for part in PARTS
@@ -168,7 +170,7 @@ def _tills(warehouse: Warehouse, book: Book, until: date) -> dict[Key, _Till]:
     sums = ", ".join(f"sum(k.{part}) AS {part}" for part in PARTS)
     rows = warehouse.query(
         f"SELECT k.franchise_id, CAST(date_trunc('{book.period}', k.paid_at) AS DATE) AS period, "
-        f"k.currency, k.integration, {sums} FROM {_completed(warehouse)} "
+        f"k.currency, k.integration, {sums} FROM {_sold(warehouse, _COMPLETED)} "
         f"AND k.paid_at < TIMESTAMP '{until.isoformat()} 00:00:00' GROUP BY 1, 2, 3, 4"
     ).to_pylist()
     found: dict[Key, _Till] = {}
@@ -181,10 +183,10 @@ def _tills(warehouse: Warehouse, book: Book, until: date) -> dict[Key, _Till]:
     return found
 
 
-def _payments(warehouse: Warehouse, book: Book, key: Key) -> Iterator[Parts]:
+def _payments(warehouse: Warehouse, book: Book, key: Key, status: str) -> Iterator[Parts]:
     columns = ", ".join(f"k.{part}" for part in PARTS)
     rows = warehouse.query(
-        f"SELECT {columns} FROM {_completed(warehouse)} "
+        f"SELECT {columns} FROM {_sold(warehouse, status)} "
         f"AND k.franchise_id = {_quoted(key[0])} AND k.currency = {_quoted(key[2])} "
         f"AND CAST(date_trunc('{book.period}', k.paid_at) AS DATE) = DATE '{key[1]}'"
     ).to_pylist()
@@ -192,9 +194,10 @@ def _payments(warehouse: Warehouse, book: Book, key: Key) -> Iterator[Parts]:
         yield {part: _cents(row[part]) for part in PARTS}
 
 
-def _completed(warehouse: Warehouse) -> str:
+def _sold(warehouse: Warehouse, status: str) -> str:
+    """Payments of shops, whose status is compared as in ``= 'completed'``."""
     return (
-        f"{warehouse.relation('payment', None)} AS k WHERE k.status = 'completed' "
+        f"{warehouse.relation('payment', None)} AS k WHERE k.status {status} "
         "AND k.environment = 'production' AND NOT coalesce(k.synthetic, false)"
     )
 
