@@ -19,6 +19,7 @@ PROOFS = {
     "truth": ["truth_table.py", "--out", str(PAGES / "truth.md")],
     "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
     "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],
+    "sync": ["sync_truth.py", "--out", str(PAGES / "sync.md")],
     "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
     "reconcile": ["reconcile.py", "--out", str(PAGES / "reconcile.md")],
     "refresh": ["refresh_race.py", "--out", str(PAGES / "refresh_race.md")],
