@@ -155,8 +155,8 @@ def network(story: str, shops: int, months: int, folder: Path) -> tuple[list[str
         "| vendor | fact | true rows | synced | missing | too many | reconciled | differ |",
         "|---|---|---|---|---|---|---|---|", *[_line(row, checked) for row in rows], "",
         f"{total:,} facts over {sum(map(len, at.connections.values()))} connections, read in "
-        f"{took:.0f} s; sync accuracy {accuracy:g} %. Tableau and Power BI have the published table "
-        f"as it was sent: {'yes' if all(shown.values()) else 'no'}.", "",
+        f"{took:.0f} s; sync accuracy {accuracy:g} %. Tableau and Power BI have the table "
+        f"as sent: {'yes' if all(shown.values()) else 'no'}.", "",
     ]  # fmt: skip
     holds = all(row.holds for row in rows) and all(shown.values())
     return lines, holds and len(shown) == 2 and not any(wrong for _, wrong in checked.values())
