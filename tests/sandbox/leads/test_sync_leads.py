@@ -10,7 +10,7 @@ import pytest
 from tests.connect.leads_truth import comparable, simulated
 from tests.connect.sandboxed import Sandboxed, sandboxed
 
-from meterstone.connect.auth.base import SignInRefused
+from meterstone.connect.auth.base import CredentialBroken, SignInRefused
 from meterstone.sandbox.kit import Books, make, running
 
 STREAMS = {
@@ -81,6 +81,18 @@ def test_a_token_that_was_revoked_is_got_anew(books: Books, tmp_path: Path) -> N
         assert home.hub.sync(connection.id, "leads").status == "success"
         assert made.accounts is not None
         assert made.accounts.counts["refused"] >= 1
+
+
+def test_a_link_that_wants_a_token_says_so_to_whoever_gave_none(
+    books: Books, tmp_path: Path
+) -> None:
+    made = make("fransmart", books, 1)
+    with running(made) as [url], sandboxed(tmp_path) as home:
+        connection = home.connect("fransmart", made.credentials(url), {})
+        with pytest.raises(CredentialBroken, match="Fransmart"):
+            home.hub.sync(connection.id, "leads")
+        with home.hub.ledger.read() as seen:
+            assert seen.connections.get(connection.id).status == "broken"
 
 
 def test_a_wrong_secret_is_refused_before_anything_is_stored(books: Books, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from meterstone.connect.auth.base import CredentialBroken
 from meterstone.connect.auth.credentials import Credentials
 from meterstone.connect.auth.spec import AuthSpec
 from meterstone.connect.auth.tokens import Held, TokenManager
-from meterstone.connect.fill import fill
+from meterstone.connect.fill import fill, names
 
 
 class StaticAuthorizer:
@@ -54,7 +54,10 @@ class StaticAuthorizer:
             )
         elif self._spec.kind != "none":
             send = self._spec.sends
-            request.headers[send.header] = fill(send.value, self._credentials, place="auth.send")
+            if names(send.value) <= self._credentials.keys():  # one that need not be given may lack
+                request.headers[send.header] = fill(
+                    send.value, self._credentials, place="auth.send"
+                )
         return self._version
 
     def renew(self, after: int) -> bool:
