@@ -44,8 +44,8 @@ from meterstone.facts import vocabulary
 from meterstone.record.recorder import Recorder
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
-FIRST, PAGE = 1_500, 25
-LEASE_S = 1.0
+FIRST, PAGE = 1_500, 100
+LEASE_S = 0.4
 STATES = ("COMPLETED", "CANCELED", "FAILED")
 SPAWN = multiprocessing.get_context("fork")
 
@@ -85,7 +85,7 @@ def vendor(pipe: Pipe, seed: int) -> None:
         acme.faults.append(lambda handler: _told(handler, acme, states, calm))
         pipe.send(acme.url)
         number = FIRST
-        while not pipe.poll(0.01):
+        while not pipe.poll(0.02):
             if calm.is_set():
                 continue
             number = _change(acme, states, chance, number)
@@ -126,7 +126,7 @@ def _told(handler: Handler, acme: Acme, states: Counter[str], calm: threading.Ev
     if handler.path == "/truth":
         handler.give({"payments": acme.payments, "states": states})
         return True
-    time.sleep(0.002)
+    time.sleep(0.001)
     return False
 
 
@@ -164,7 +164,7 @@ def kill_often(folder: Path, url: str, kills: int, chance: random.Random) -> Non
     for number in range(kills):
         process = SPAWN.Process(target=work, args=(folder, url), daemon=True)
         process.start()
-        time.sleep(chance.uniform(0.3, 2.6))
+        time.sleep(chance.uniform(0.5, 2.7))
         process.kill()
         process.join()
         if (number + 1) % 10 == 0:

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from meterstone.connect.client import Client
 from meterstone.connect.clock import Clock
+from meterstone.connect.deletions import Deletions
 from meterstone.connect.known import Known
 from meterstone.connect.lag import Change, moment_of, tell_changes
 from meterstone.connect.landing import SITES, LandedPage, PageLander
@@ -34,10 +35,9 @@ from meterstone.connect.paths import at_path
 from meterstone.connect.problems import VendorError
 from meterstone.connect.pulls import Pull
 from meterstone.connect.quirks import Quirks
-from meterstone.connect.spec import One
 from meterstone.connect.telemetry import Telemetry
 from meterstone.connect.values import word
-from meterstone.connect.walk import Page, Walk, moments
+from meterstone.connect.walk import Page, Walk
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.facts import FactBatch, Reject
 from meterstone.ledger import Connection, Ledger, Priority
@@ -50,7 +50,6 @@ MAP_AFTER_ROWS = 20_000
 """Facts that wait for the warehouse at most, so that memory does not grow with a run."""
 
 KEPT_DIGESTS = 64
-_CONFIRMED_AT_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +328,6 @@ class Sync:
             suspect(self._to.ledger, self._connection, self._key, self._changes)
         self._waiting_rows, self._changes, self._split, self._refs = 0, [], [], set()
 
-    # -- what was deleted -------------------------------------------------------------------------
-
     def _pull(self, under: _Under) -> Pull | None:
         full = under.mode == "full" and self._stream.deletes.kind == "full_pull"
         return Pull(self._to.folder / "pulls", under.id) if full else None
@@ -340,75 +337,19 @@ class Sync:
         now: datetime, priority: Priority,
     ) -> None:  # fmt: skip
         self._apply()
-        if pull is not None and not under.first:
-            report.deleted += self._retract_missing(pull, _at(under.began), report, priority)
-        deletes = self._stream.deletes
-        if deletes.kind == "changes" and deletes.request and not under.first:
-            since = _at(cursor["deletes_at"]) if cursor.get("deletes_at") else _at(under.began)
-            if self._stream.cursor:  # the vendor's clock and ours differ, and its times are coarse
-                since -= self._stream.cursor.look_back
-            since = max(since, now - deletes.most_back) if deletes.most_back else since
-            values = moments(self._stream.cursor, since, now)
-            call = self._client.call(deletes.request, values)
-            answer = self._client.send(call, priority=priority)
-            listed = at_path(answer.content, deletes.records) or []
-            report.deleted += self._known.retract(self._deleted_in(listed), "deleted at the vendor")
-
-    def _deleted_in(self, listed: Any) -> list[str]:
-        deletes = self._stream.deletes
-        holds = self._mapping.is_deleted
-        refs = (
-            word(at_path(record, deletes.key or self._stream.key))
-            for record in (listed if isinstance(listed, list) else [listed])
-            if holds is None or holds(record, record, {})
-        )
-        return [ref for ref in refs if ref is not None]
-
-    def _retract_missing(
-        self, pull: Pull, began: datetime, report: Report, priority: Priority
-    ) -> int:
-        """Withdraw what a full pull lacks, of what was known when it began. An empty answer is
-        taken for a fault of the vendor, not for the end of all records."""
-        known = self._known.refs(began)
-        missing = pull.missing(known)
-        if known and pull.count() == 0:
-            report.status = "partial"
-            report.error = (
-                f"an empty answer where {len(known):,} records were known: none is taken as deleted"
+        if under.first:
+            return
+        began = _at(under.began)
+        deletions = Deletions(self._client, self._key, self._mapping, self._known, priority)
+        if pull is not None:
+            sites = tuple(sorted(self._connection.settings.get(SITES, {})))
+            report.deleted += deletions.missing_in(
+                pull, began, until=now + self._ahead, sites=sites
             )
-            return 0
-        return self._known.retract(self._gone(missing, priority), "no longer in a full pull")
-
-    def _gone(self, missing: list[str], priority: Priority) -> list[str]:
-        """Which of the missing records are really gone. Pages shift while they are read, so none is
-        believed at once: each is asked for itself, or, where the vendor has no such call or too
-        many are missing, everything is read once more."""
-        if self._stream.one is None or len(missing) > _CONFIRMED_AT_MOST:
-            left = set(missing)
-            for page in self._whole(priority).pages() if left else ():
-                left.difference_update(
-                    ref for ref in map(self._mapping.ref_of, page.records) if ref
-                )
-            missing = sorted(left)
-        if self._stream.one is None or len(missing) > _CONFIRMED_AT_MOST:
-            return missing
-        return [ref for ref in missing if self._is_gone(ref, self._stream.one, priority)]
-
-    def _whole(self, priority: Priority) -> Walk:
-        return Walk(
-            self._client, self._key, self._mapping, since=None,
-            until=self._to.clock.now() + self._ahead, priority=priority,
-            sites=tuple(sorted(self._connection.settings.get(SITES, {}))),
-        )  # fmt: skip
-
-    def _is_gone(self, ref: str, one: One, priority: Priority) -> bool:
-        try:
-            self._client.send(self._client.call(one.request, {"id": ref}), priority=priority)
-        except VendorError as error:
-            if error.kind == "not_found":
-                return True
-            raise
-        return False
+            if deletions.doubt:
+                report.status, report.error = "partial", deletions.doubt
+        last = cursor.get("deletes_at")
+        report.deleted += deletions.listed(_at(last) if last else began, now)
 
     # -- checkpoints ------------------------------------------------------------------------------
 
