@@ -164,7 +164,7 @@ def kill_often(folder: Path, url: str, kills: int, chance: random.Random) -> Non
     for number in range(kills):
         process = SPAWN.Process(target=work, args=(folder, url), daemon=True)
         process.start()
-        time.sleep(chance.uniform(0.5, 2.7))
+        time.sleep(chance.uniform(0.5, 3.6))
         process.kill()
         process.join()
         if (number + 1) % 10 == 0:

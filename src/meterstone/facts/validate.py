@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,6 +42,10 @@ USUAL: Mapping[str, Any] = MappingProxyType({
 })  # fmt: skip
 """What columns are that a row leaves out and nobody else sets."""
 
+_EARLIEST = EARLIEST.replace(tzinfo=None)
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
 _TOO_MUCH = Decimal(10) ** 16
 _CENT = Decimal("0.01")
 _ENTERED_BY_HAND = ("entered_by", "entered_role", "evidence_uri", "expires_at")
@@ -207,7 +212,7 @@ class _RowChecker:
         self, schema: FactSchema, received_at: datetime, defaults: Mapping[str, Any]
     ) -> None:
         self._schema = schema
-        self._latest = received_at + CLOCK_TOLERANCE
+        self._latest = (received_at + CLOCK_TOLERANCE).replace(tzinfo=None)
         self._defaults = {**USUAL, **defaults}
         self._columns = {
             name: (column, _CONVERT[column.type])
@@ -264,7 +269,7 @@ class _RowChecker:
     def _evidence(self, row: Mapping[str, Any]) -> Evidence:
         best = evidence_of(self._schema, row)
         stated: Evidence | None = row["evidence"]
-        return max(best, stated or best, key=EVIDENCE_LEVELS.index)
+        return max(best, stated, key=EVIDENCE_LEVELS.index) if stated else best
 
     def _refuse_missing(self, row: Mapping[str, Any]) -> None:
         required = self._required
@@ -287,12 +292,12 @@ class _RowChecker:
         at = row[name]
         if not isinstance(at, datetime):
             at = datetime(at.year, at.month, at.day)  # noqa: DTZ001  # UTC like all stored times
-        if at.replace(tzinfo=UTC) < EARLIEST:
+        if at < _EARLIEST:
             raise RowRefused(
                 f"{name} is {at:%Y-%m-%d}: a clock that was never set",
                 "set the sender's clock and send the row again",
             )
-        if at.replace(tzinfo=UTC) > self._latest:
+        if at > self._latest:
             raise RowRefused(
                 f"{name} {at:%Y-%m-%dT%H:%M:%SZ} lies in the future",
                 "check the sender's clock and time zone; times are UTC",
@@ -303,13 +308,7 @@ class _RowChecker:
             left, right = _total(row, rule.left), _total(row, rule.right)
             if left is None or right is None:
                 continue
-            holds = {
-                ">=": left >= right,
-                "<=": left <= right,
-                ">": left > right,
-                "<": left < right,
-            }[rule.op]
-            if not holds:
+            if not _COMPARE[rule.op](left, right):
                 raise RowRefused(
                     f"{' + '.join(rule.left)} {left} and {' + '.join(rule.right)} {right} break "
                     f"the rule {rule}",
