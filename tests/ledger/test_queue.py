@@ -8,7 +8,8 @@ import pytest
 
 from meterstone.errors import InputError, LeaseLost
 from meterstone.ledger import Job, Ledger
-from meterstone.ledger.queue import FIRST_PAUSE_S, LONGEST_PAUSE_S, RESERVED, pause_s, priority_of
+from meterstone.ledger.jobs import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s, priority_of
+from meterstone.ledger.queue import RESERVED
 
 from .conftest import Clock, Place
 

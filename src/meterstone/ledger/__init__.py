@@ -6,10 +6,10 @@ from meterstone.ledger.connections import Connection, Status
 from meterstone.ledger.cursors import Cursor
 from meterstone.ledger.discrepancies import Discrepancy
 from meterstone.ledger.inbound import InboundEvent
+from meterstone.ledger.jobs import PRIORITIES, Job, Priority
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
 from meterstone.ledger.outbox import DELIVER
-from meterstone.ledger.queue import PRIORITIES, Job, Priority
 from meterstone.ledger.secrets import Secret
 
 __all__ = [

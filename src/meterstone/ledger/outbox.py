@@ -24,7 +24,8 @@ from meterstone.ledger.announced import (
     Message,
     body,
 )
-from meterstone.ledger.queue import Priority, QueueIn
+from meterstone.ledger.jobs import Priority
+from meterstone.ledger.queue import QueueIn
 from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import attempts, deliveries, endpoints, messages
 

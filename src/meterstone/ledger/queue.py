@@ -14,51 +14,24 @@ Burying, reviving and cancelling are.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from meterstone.errors import InputError, LeaseLost, suggest
+from meterstone.errors import InputError, LeaseLost
+from meterstone.ledger.claims import candidate, has_room, of_kinds
+from meterstone.ledger.jobs import PRIORITIES, Job, Priority, State, job_of, pause_s
 from meterstone.ledger.store import Store, Transaction
-from meterstone.ledger.tables import job_groups, jobs, running, unfinished, waiting
+from meterstone.ledger.tables import job_groups, jobs, unfinished, waiting
 
-Priority = Literal["interactive", "live", "backfill"]
-State = Literal["waiting", "running", "done", "dead"]
-PRIORITIES: Mapping[Priority, int] = {"interactive": 0, "live": 1, "backfill": 2}
-_NAMES: Mapping[int, Priority] = {number: name for name, number in PRIORITIES.items()}
 RESERVED = 4
 """Every so many claims one goes to the oldest job of the lowest priority that waits."""
 
-FIRST_PAUSE_S = 2.0
-LONGEST_PAUSE_S = 3600.0
 _MOST_ATTEMPTS = 25
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One piece of work as it stood when it was read. ``attempt`` is its fence."""
-
-    id: int
-    kind: str
-    payload: Mapping[str, Any]
-    priority: Priority
-    state: State
-    dedupe: str | None
-    group: str | None
-    due_at: datetime
-    attempt: int
-    most_attempts: int
-    worker: str | None
-    lease_until: datetime | None
-    error: str
-    created_at: datetime
-    finished_at: datetime | None
 
 
 class QueueIn:
@@ -102,7 +75,7 @@ class QueueIn:
         statement = new.on_conflict_do_update(
             index_elements=["dedupe"], index_where=waiting, set_=sooner
         ).returning(jobs)
-        return _job(self._tx.run(statement).one())
+        return job_of(self._tx.run(statement).one())
 
     def claim(
         self,
@@ -124,10 +97,10 @@ class QueueIn:
             lowest_first: the reserved share: the oldest job of the lowest priority.
         """
         full: list[str] = []
-        while (found := self._candidate(kinds, full, lowest_first=lowest_first)) is not None:
+        while (found := candidate(self._tx, kinds, full, lowest_first=lowest_first)) is not None:
             if found.state == "running" and found.attempt >= found.most_attempts:
                 self._bury(found.id, f"the lease of the last attempt ran out ({found.worker})")
-            elif found.group is not None and not self._has_room(found):
+            elif found.group is not None and not has_room(self._tx, found):
                 full.append(found.group)
             else:
                 return self._start(found, worker, lease_s)
@@ -254,7 +227,7 @@ class QueueIn:
         row = self._tx.run(sa.select(jobs).where(jobs.c.id == job_id)).first()
         if row is None:
             raise InputError("there is no such job", place=f"job {job_id}", mend="list the jobs")
-        return _job(row)
+        return job_of(row)
 
     def all(self, state: State | None = None, kind: str | None = None) -> list[Job]:
         """Jobs, oldest first; with a state, of a kind."""
@@ -263,7 +236,7 @@ class QueueIn:
             query = query.where(jobs.c.state == state)
         if kind is not None:
             query = query.where(jobs.c.kind == kind)
-        return [_job(row) for row in self._tx.run(query)]
+        return [job_of(row) for row in self._tx.run(query)]
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are of each state."""
@@ -275,75 +248,12 @@ class QueueIn:
         """When the next job is due or the next lease runs out; None: nothing is queued."""
         moment = sa.case((waiting, jobs.c.due_at), else_=jobs.c.lease_until)
         query = sa.select(sa.func.min(moment)).where(unfinished())
-        return self._tx.run(_of_kinds(query, kinds)).scalar()
+        return self._tx.run(of_kinds(query, kinds)).scalar()
 
     def purge(self, before: datetime) -> int:
         """Remove jobs that were done before a moment; dead letters stay."""
         gone = sa.delete(jobs).where(jobs.c.state == "done", jobs.c.finished_at < before)
         return self._tx.run(gone).rowcount
-
-    def _candidate(
-        self, kinds: Collection[str] | None, full: Collection[str], *, lowest_first: bool
-    ) -> Job | None:
-        now = self._tx.now
-        held = sa.select(job_groups.c.name).where(job_groups.c.held_until > now)
-        busy, earlier = jobs.alias("busy"), jobs.alias("earlier")
-        taken = (
-            sa.select(sa.func.count())
-            .where(busy.c.group_name == job_groups.c.name, busy.c.state == "running")
-            .scalar_subquery()
-        )
-        blocked = sa.select(job_groups.c.name).where(taken >= job_groups.c.most)
-        in_order = sa.select(job_groups.c.name).where(job_groups.c.ordered)
-        due = sa.and_(
-            waiting,
-            jobs.c.due_at <= now,
-            sa.or_(
-                jobs.c.group_name.is_(None),
-                sa.and_(jobs.c.group_name.not_in(blocked), jobs.c.group_name.not_in(held)),
-            ),
-            sa.or_(
-                jobs.c.group_name.is_(None),
-                jobs.c.group_name.not_in(in_order),
-                ~sa.exists().where(
-                    earlier.c.group_name == jobs.c.group_name,
-                    earlier.c.id < jobs.c.id,
-                    unfinished(earlier),
-                ),
-            ),
-        )
-        expired = sa.and_(running, jobs.c.lease_until <= now)
-        rank = jobs.c.priority.desc() if lowest_first else jobs.c.priority
-        query = (
-            sa.select(jobs)
-            .where(sa.or_(due, expired))
-            .order_by(rank, jobs.c.due_at, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=jobs)
-        )
-        if full:
-            query = query.where(
-                sa.or_(jobs.c.group_name.is_(None), jobs.c.group_name.not_in(full), expired)
-            )
-        row = self._tx.run(_of_kinds(query, kinds)).first()
-        return None if row is None else _job(row)
-
-    def _has_room(self, job: Job) -> bool:
-        """Whether the group lets this job run, asked again under the lock of the group: another
-        process may have claimed one of the same group since the candidate was chosen."""
-        if job.state == "running":
-            return True  # its place was never given back
-        group = self._tx.run(
-            sa.select(job_groups).where(job_groups.c.name == job.group).with_for_update()
-        ).first()
-        if group is None:
-            return True
-        mine = jobs.c.group_name == job.group
-        taken = sa.select(sa.func.count()).where(mine, running)
-        if self._tx.run(taken).scalar_one() >= group.most:
-            return False
-        earlier = sa.select(sa.func.count()).where(mine, jobs.c.id < job.id, unfinished())
-        return not (group.ordered and self._tx.run(earlier).scalar_one())
 
     def _start(self, job: Job, worker: str, lease_s: float) -> Job:
         return self._update(
@@ -363,7 +273,9 @@ class QueueIn:
         return self._tx.run(query).first() is not None
 
     def _update(self, which: sa.ColumnElement[bool], **values: Any) -> Job:
-        return _job(self._tx.run(sa.update(jobs).where(which).values(values).returning(jobs)).one())
+        return job_of(
+            self._tx.run(sa.update(jobs).where(which).values(values).returning(jobs)).one()
+        )
 
     def _set(self, job: Job, **values: Any) -> Job:
         row = self._tx.run(
@@ -383,7 +295,7 @@ class QueueIn:
                 place=f"job {job.id} ({job.kind})",
                 mend="nothing: the job is done again; take longer leases if this is frequent",
             )
-        return _job(row)
+        return job_of(row)
 
 
 class Queue:
@@ -435,34 +347,3 @@ class Queue:
     def _do(self, work: Callable[[QueueIn], _Result]) -> _Result:
         with self._changing("queue") as change:
             return work(change.queue)
-
-
-def pause_s(attempt: int, spread: Callable[[], float] = random.random) -> float:
-    """How long to wait after an attempt: doubled each time, half of it at random ("equal jitter"),
-    so that jobs which failed together do not come back together."""
-    whole = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
-    return whole / 2 + spread() * whole / 2
-
-
-def priority_of(name: str) -> Priority:
-    """A priority by its name.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    for known in PRIORITIES:
-        if known == name:
-            return known
-    raise InputError(
-        f"unknown priority {name!r}", place="priority", mend=suggest(name, list(PRIORITIES))
-    )
-
-
-def _of_kinds(query: Any, kinds: Collection[str] | None) -> Any:
-    return query if kinds is None else query.where(jobs.c.kind.in_(kinds))
-
-
-def _job(row: sa.Row[Any]) -> Job:
-    fields = dict(row._mapping)
-    group, priority = fields.pop("group_name"), _NAMES[fields.pop("priority")]
-    return Job(**fields, group=group, priority=priority)

@@ -136,6 +136,11 @@ waiting = _is_in(jobs, "waiting")
 running = _is_in(jobs, "running")
 
 
+def running_in(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Jobs that run, of an alias of the table."""
+    return _is_in(table, "running")
+
+
 def unfinished(table: sa.FromClause = jobs) -> sa.ColumnElement[bool]:
     """Jobs that wait or run."""
     return _is_in(table, "waiting", "running")
