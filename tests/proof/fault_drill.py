@@ -28,18 +28,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from tests.connect.customer import Customer, connected, standing_in
 from tests.sandbox.vendors import small_books
 
 from meterstone.connect.deliveries import Deliveries
-from meterstone.connect.hooks import Hooks
 from meterstone.connect.hub import SYNC, job, options
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.connect.worker import Worker
 from meterstone.demo.connecting import connect_again
+from meterstone.demo.nine import announce
 from meterstone.facts import vocabulary
 from meterstone.sandbox.kit import Books, known_vendors
 
@@ -51,7 +50,7 @@ SKEW_S = 10.0
 _OURS = frozenset({"recorded_at", "revision", "evidence", "_seq", "_item", "source_ref"})
 _DRIFT = {
     "square": "created_at", "clover": "createdTime", "quickbooks": "TxnDate",
-    "salesforce": "CreatedDate", "franconnect": "createdAt",
+    "salesforce": "CreatedDate", "franconnect": "referenceId",
 }  # fmt: skip
 """A field that the mapping cannot do without: the vendor renames it."""
 _ANSWERS = ("latency", "error", "throttle", "half", "html")
@@ -176,7 +175,7 @@ def _by_key(at: Customer, name: str) -> dict[str, dict[tuple[Any, ...], dict[str
 def seen_of(drill: Drill, kind: str, since: datetime) -> Callable[[], bool]:
     """When a fault counts as seen: by which facts, or by which state of the home."""
     vendor, home = drill.vendor, drill.at.home
-    refreshed = vendor.accounts.counts["refreshed"] if vendor.accounts else 0
+    renewed = _renewed(vendor)
     doubles, quarantined = drill.doubles(), len(home.log.quarantined())
 
     def calls(**wanted: Any) -> bool:
@@ -207,10 +206,8 @@ def seen_of(drill: Drill, kind: str, since: datetime) -> Callable[[], bool]:
         "html": lambda: calls(outcome="error", fault="provider"),
         "throttle": lambda: calls(error_class="rate_limit")
         or bool(drill.facts_since("throttle_event", since)),
-        "expired": lambda: bool(
-            vendor.accounts and vendor.accounts.counts["refreshed"] > refreshed
-        ),
-        "revoked": broken,
+        "expired": lambda: _renewed(vendor) > renewed,
+        "revoked": broken if _by_browser(drill) else lambda: _renewed(vendor) > renewed,
         "drift": lambda: len(home.log.quarantined()) > quarantined,
         "skew": lambda: drill.synced_since(since),
         "lost": missed,
@@ -219,11 +216,22 @@ def seen_of(drill: Drill, kind: str, since: datetime) -> Callable[[], bool]:
     }[kind]  # fmt: skip
 
 
+def _renewed(vendor: Any) -> int:
+    """How often a client got a token without a person."""
+    counts = vendor.accounts.counts if vendor.accounts else {}
+    return sum(counts.get(name, 0) for name in ("refreshed", "granted"))
+
+
+def _by_browser(drill: Drill) -> bool:
+    """Whether a person has to sign in again after a revocation."""
+    return drill.at.home.connectors[drill.name].auth.kind == "authorization_code"
+
+
 def settings_of(drill: Drill, kind: str) -> dict[str, Any]:
     """How strongly a fault strikes."""
     of: dict[str, dict[str, Any]] = {
         "latency": {"seconds": SLOW_S}, "throttle": {"share": 0.5}, "skew": {"seconds": SKEW_S},
-        "half": {"share": 0.5}, "html": {"share": 0.5}, "reordered": {"seconds": 2.0},
+        "html": {"share": 0.5}, "reordered": {"seconds": 2.0},
     }  # fmt: skip
     if kind == "drift":
         field_ = _DRIFT[drill.name]
@@ -246,7 +254,7 @@ def strike(drill: Drill, kind: str) -> Row:
     life.join()
     drill.vendor.faults.switch_off()
     over = datetime.now(UTC)
-    if kind == "revoked":
+    if kind == "revoked" and _by_browser(drill):
         for connection in drill.at.connections[drill.name]:
             _sign_in_again(drill, connection)
     row.recovered_s = drill.until(lambda: drill.synced_since(over))
@@ -334,30 +342,8 @@ def subscribe(drill: Drill, address: str) -> None:
     connector = drill.at.home.connectors[drill.name]
     if connector.webhooks is None or drill.vendor.sender is None:
         return
-    drill.vendor.sender.pace = 1 / 60
-    hooks = Hooks(drill.at.home.ledger, drill.at.home.connectors, "drill")
-    added = hooks.add(drill.name, address)
-    base = drill.at.addresses[drill.name]
-    target = httpx2.post(f"{base}/_sandbox/webhooks", json={"url": added.url}).json()
-    hooks.set_key(added.hook.id, target["secret"])
-    if connector.webhooks.scheme.handshake:
-        code = _until(lambda: _code(drill, added.hook.id))
-        confirm = f"{base}/_sandbox/webhooks/{target['id']}/confirm"
-        httpx2.post(confirm, json={"code": code}).raise_for_status()
-    drill.hook_ids.append(added.hook.id)
-
-
-def _code(drill: Drill, hook: str) -> str:
-    with drill.at.home.ledger.read() as seen:
-        return next(h.handshake for h in seen.inbound.hooks(drill.name) if h.id == hook) or ""
-
-
-def _until(found: Callable[[], str]) -> str:
-    for _ in range(100):
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise TimeoutError("the vendor's verification did not come")
+    hook = announce(drill.at.home, drill.name, drill.at.addresses[drill.name], address)
+    drill.hook_ids.append(hook)
 
 
 def _utc(value: datetime) -> datetime:

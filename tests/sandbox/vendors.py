@@ -31,7 +31,10 @@ def spec(name: str) -> dict[str, Any]:
     if not path.exists():
         pytest.skip(f"no specification at {path}; set METERSTONE_SHARED")
     text = path.read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    read: dict[str, Any] = (
+        json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=loader)  # noqa: S506
+    )
     return read
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from threading import Thread
+from time import sleep
+from typing import Annotated, Any
 
+import httpx2
 import typer
 from starlette.routing import BaseRoute
 
 from meterstone import demo
 from meterstone.app import Home
+from meterstone.cli.live import working
 from meterstone.cli.shared import (
     HomeOption,
     JsonOption,
     emit,
     log,
 )
+from meterstone.connect.api import connection_routes
+from meterstone.connect.webhooks import WebhookReceiver
+from meterstone.demo.nine import Nine, nine
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.publish import terminal
 from meterstone.publish.attestation_api import attestation_routes
@@ -72,31 +81,89 @@ def demo_command(
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Load real sample data and a simulated network, measure both, and serve them as pages.
+    """Load real sample data and a simulated network, measure both, connect to all nine vendors
+    (stood in for, on this machine), and serve all of it as pages.
 
     Example: meterstone demo --no-serve
     """
     folder = home_path(home) if home else Path(".meterstone/demo")
-    with log.status("loading real data, simulating a network, measuring both (about a minute)"):
-        demo.make(folder)
-    homes = {"real": folder, "simulated": demo.simulated_home(folder)}
-    documents = {name: demo.document(path) for name, path in homes.items()}
-    emit(documents, as_json=json_)
-    if not json_:
-        for document in documents.values():
-            terminal.show(terminal.scorecard(document))
-    if serve_page:
-        with Home(homes["real"]) as real, Home(homes["simulated"]) as simulated:
+    with ExitStack() as stack:
+        with log.status("loading, simulating, measuring, connecting (about a minute)"):
+            vendors = _made(folder, stack)
+        homes = {"real": folder, "simulated": demo.simulated_home(folder)}
+        documents = {name: demo.document(path) for name, path in homes.items()}
+        connected = vendors.summary()
+        emit({**documents, "connected": connected}, as_json=json_)
+        if not json_:
+            for document in documents.values():
+                terminal.show(terminal.scorecard(document))
+            _show_connected(connected)
+        if serve_page:
+            real, simulated = (stack.enter_context(Home(path)) for path in homes.values())
             real.show(Scope("network"), demo.DAY, documents["real"])
             simulated.show(Scope("network"), demo.SIMULATED_DAY, documents["simulated"])
-            serve_receiver(real, setting("host", host), port, _demo_faces(real, simulated))
+            _serve(real, simulated, vendors, setting("host", host), port)
 
 
-def _demo_faces(real: Home, simulated: Home) -> list[BaseRoute]:
-    """Both homes, each at addresses of its own; the framework is that of the simulated network."""
+def _made(folder: Path, stack: ExitStack) -> Nine:
+    """All parts at the same time: two in processes of their own, the vendors in this one."""
+    with ThreadPoolExecutor(1) as beside:
+        measured = beside.submit(demo.make, folder)
+        try:
+            vendors = stack.enter_context(nine(demo.connected_home(folder)))
+            vendors.connect()
+        finally:
+            measured.result()
+    return vendors
+
+
+def _show_connected(connected: list[dict[str, Any]]) -> None:
+    print("\nConnected to nine vendors (simulated, on this machine):")
+    for each in connected:
+        print(
+            f"  {each['vendor']:12} {each['connections']:3} connections "
+            f"{each['streams']:4} streams {each['records']:7,} records  {each['address']}"
+        )
+        for problem in each["problems"]:
+            print(f"    {problem}")
+
+
+def _serve(real: Home, simulated: Home, vendors: Nine, host: str, port: int) -> None:
+    """Serve until stopped; the vendors send webhooks as soon as they are told where to."""
+    faces = _demo_faces(real, simulated, vendors.home)
+    with working(vendors.home):
+        if port:
+            url = f"http://127.0.0.1:{port}"
+            Thread(target=_announce, args=(vendors, url), name="announce", daemon=True).start()
+        serve_receiver(real, host, port, faces)
+
+
+def _announce(vendors: Nine, url: str) -> None:
+    """Once the pages are served."""
+    for _ in range(100):
+        with suppress(httpx2.TransportError):
+            httpx2.get(f"{url}/healthz")
+            vendors.announce(url)
+            return
+        sleep(0.2)
+
+
+def _demo_faces(real: Home, simulated: Home, connected: Home) -> list[BaseRoute]:
+    """All homes, each at addresses of its own; the framework is that of the simulated network,
+    connections and webhooks are those of the connected one."""
+    live = "nine vendors, live"
     return [
-        *pages(real, demo.DAY, beside={"simulated network": "/simulated/"}),
-        *pages(simulated, demo.SIMULATED_DAY, base="/simulated", beside={"real data": "/"}),
+        *pages(real, demo.DAY, beside={"simulated network": "/simulated/", live: "/connected/"}),
+        *pages(
+            simulated, demo.SIMULATED_DAY, base="/simulated",
+            beside={"real data": "/", live: "/connected/"},
+        ),
+        *pages(
+            connected, base="/connected",
+            beside={"real data": "/", "simulated network": "/simulated/"},
+        ),
         *framework_routes(simulated),
         *attestation_routes(simulated),
-    ]
+        *connection_routes(connected.access, connected.ledger, connected.connectors),
+        *WebhookReceiver(connected.deliveries).routes(),
+    ]  # fmt: skip

@@ -46,6 +46,11 @@ def simulated_home(home: Path) -> Path:
     return home / "simulated"
 
 
+def connected_home(home: Path) -> Path:
+    """Where what comes from the nine vendors lives; made anew each time, as the vendors are."""
+    return home / "connected"
+
+
 def make_real(home: Path) -> None:
     """Load the real data, measure them, and leave the signed scorecard beside them."""
     prepare(home)

@@ -107,7 +107,7 @@ class Accounts:
 
     Attributes:
         rules: may be exchanged while it runs (a drill wants tokens of five seconds).
-        counts: what happened: codes, exchanged, refreshed, refused, reused, revoked.
+        counts: what happened: codes, exchanged, refreshed, granted, refused, reused, revoked.
     """
 
     def __init__(self, clock: Clock, rules: Rules, *, seed: int, name: str) -> None:
@@ -236,6 +236,7 @@ class Accounts:
     def grant(self, account: str, client_id: str, scopes: Sequence[str] = ()) -> Tokens:
         """Tokens without a person: client credentials, or what is printed at the start."""
         with self._lock:
+            self.counts["granted"] += 1
             return self._issue(account, client_id, tuple(scopes), self._unique("family"))
 
     def check(self, access: str) -> Tokens:
