@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from meterstone.connect.egress import STRANGERS, Egress
 from meterstone.errors import LeaseLost, MeterstoneError
 from meterstone.ledger.announced import DeliveryStatus, Endpoint, Message
+from meterstone.ledger.jobs import Job
 from meterstone.ledger.ledger import Change, Ledger
 from meterstone.ledger.outbox import DELIVER
-from meterstone.ledger.jobs import Job
 from meterstone.publish.outbound.exchange import Answer, post
 from meterstone.publish.outbound.facts import Tell, tell_deliveries
 from meterstone.publish.outbound.messages import headers
