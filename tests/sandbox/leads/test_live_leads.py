@@ -14,7 +14,6 @@ from tests.proof.live_sync import serving, settled
 from meterstone.connect.hooks import AddedHook, Hooks
 from meterstone.sandbox.kit import Books
 
-
 FORGED = {"webhook-id": "msg_1", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
 
 
