@@ -24,6 +24,7 @@ from meterstone.ledger import Connection, Job
 _log = logging.getLogger(__name__)
 TICK_S = 0.25
 PROBE_WHEN_DOWN_S = 2.0
+CONFLICT_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """A vendor that is up again is resynced at once; this is for what nobody is told of."""
 
@@ -134,7 +135,10 @@ class Worker:
             else:
                 at = self._again(found, error.retry_after_s)
                 self._settle(queue.retry, found, at=at, error=error.cause)
-        except (ConflictError, StorageError) as error:
+        except ConflictError as error:  # another run of the stream works; it will not take long
+            at = self._hub.clock.now() + timedelta(seconds=CONFLICT_PAUSE_S)
+            self._settle(queue.retry, found, at=at, error=error.cause)
+        except StorageError as error:
             self._settle(queue.retry, found, at=self._again(found, None), error=error.cause)
         except MeterstoneError as error:
             self._settle(queue.bury, found, error=error.cause)
