@@ -45,7 +45,7 @@ from meterstone.record.recorder import Recorder
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 FIRST, PAGE = 1_500, 100
-LEASE_S = 0.4
+LEASE_S = 1.0
 STATES = ("COMPLETED", "CANCELED", "FAILED")
 SPAWN = multiprocessing.get_context("fork")
 
@@ -164,7 +164,7 @@ def kill_often(folder: Path, url: str, kills: int, chance: random.Random) -> Non
     for number in range(kills):
         process = SPAWN.Process(target=work, args=(folder, url), daemon=True)
         process.start()
-        time.sleep(chance.uniform(0.5, 3.6))
+        time.sleep(chance.uniform(0.5, 2.2))
         process.kill()
         process.join()
         if (number + 1) % 10 == 0:
