@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.sandbox.kit import Accounts, Record, Refused, Sender, token
 from meterstone.sandbox.tableau import wire
+from meterstone.sandbox.tableau.paging import count_of, filtered
 from meterstone.sandbox.tableau.site import JOB_TAKES, LARGEST_AT_ONCE, Job, Site
 from meterstone.sandbox.tableau.wire import TableauError, answer
 
@@ -179,11 +180,11 @@ async def _site(server: Server, request: Request) -> Response:
 
 def _listed(kind: str, root: str) -> Answer:
     async def handle(server: Server, request: Request) -> Response:
-        number, size = _count(request, "pageNumber", 1), _count(request, "pageSize", 100)
+        number, size = count_of(request, "pageNumber", 1), count_of(request, "pageSize", 100)
         if size > MOST_A_PAGE:
             raise TableauError("400006", "Bad Request", "pageSize is greater than 1000.")
         entity = server.site.entities[kind]
-        found = _filtered(entity.select().page(0, len(entity)), request)
+        found = filtered(entity.select().page(0, len(entity)), request)
         start = (number - 1) * size
         if start and start >= len(found):
             raise TableauError("400006", "Bad Request", "pageNumber is beyond the last page.")
@@ -194,34 +195,6 @@ def _listed(kind: str, root: str) -> Answer:
         return answer(request, {"pagination": pagination, root: {kind: page} if page else {}})
 
     return handle
-
-
-def _count(request: Request, name: str, usual: int) -> int:
-    text = request.query_params.get(name, str(usual))
-    if not text.isdecimal() or int(text) < 1:
-        raise TableauError("400006", "Bad Request", f"{name} is no number greater than 0.")
-    return int(text)
-
-
-def _filtered(records: list[Record], request: Request) -> list[Record]:
-    """``filter=name:eq:X``, several joined by commas; of moments also gt, gte, lt, lte."""
-    for condition in filter(None, request.query_params.get("filter", "").split(",")):
-        name, operator, value = [*condition.split(":", 2), "", ""][:3]
-        compare = _OPERATORS.get(operator)
-        if compare is None:
-            raise TableauError("400031", "Bad Request", f"Unknown operator '{operator}'.")
-        records = [r for r in records if compare(str(r.get(name, "")), value)]
-    return records
-
-
-_OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "eq": lambda a, b: a == b,
-    "gt": lambda a, b: a > b,
-    "gte": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b,
-    "lte": lambda a, b: a <= b,
-    "in": lambda a, b: a in b.strip("[]").split(","),
-}
 
 
 def _known(server: Server, request: Request) -> Record:
