@@ -149,19 +149,11 @@ def _announce(vendors: Nine, url: str) -> None:
 
 
 def _demo_faces(real: Home, simulated: Home, connected: Home) -> list[BaseRoute]:
-    """All homes, each at addresses of its own; the framework is that of the simulated network,
-    connections and webhooks are those of the connected one."""
-    live = "nine vendors, live"
+    """Both measured homes as pages, each at addresses of its own; the framework is that of the
+    simulated network, connections and webhooks are those of the connected home."""
     return [
-        *pages(real, demo.DAY, beside={"simulated network": "/simulated/", live: "/connected/"}),
-        *pages(
-            simulated, demo.SIMULATED_DAY, base="/simulated",
-            beside={"real data": "/", live: "/connected/"},
-        ),
-        *pages(
-            connected, base="/connected",
-            beside={"real data": "/", "simulated network": "/simulated/"},
-        ),
+        *pages(real, demo.DAY, beside={"simulated network": "/simulated/"}),
+        *pages(simulated, demo.SIMULATED_DAY, base="/simulated", beside={"real data": "/"}),
         *framework_routes(simulated),
         *attestation_routes(simulated),
         *connection_routes(connected.access, connected.ledger, connected.connectors),
