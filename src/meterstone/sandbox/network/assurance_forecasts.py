@@ -521,7 +521,9 @@ def _never_counts(world: World, facts: Facts, first: Issue) -> None:
         "horizon_end": world.end - HOUR,
     }
     facts.add(
-        "forecast", forecast_id="aside-trial", issued_at=world.end - 31 * DAY, model="trial",
+        # an hour before the issue of the model that counts
+        "forecast", forecast_id="aside-trial", issued_at=world.end - 42 * DAY + 6 * HOUR,
+        model="trial",
         naive_point=1.0, outcome=1e9, outcome_at=world.end - HOUR, **trial,
     )  # fmt: skip
 

@@ -153,7 +153,7 @@ def _never_counts(world: World, observer: Observer, market: int, quarter: Quarte
     giant = 2 * market
     units = "units_on_platform"
     observer.saw("rival-1", units, giant, day, market="franchise_management in CA", **name)
-    observer.saw("rival-8", units, giant, day, valid=3, **name)
+    observer.saw("rival-8", units, giant, day, valid=0, **name)
     observer.saw("rival-1", units, giant, world.end.date(), unit="units")
     observer.saw("rival-9", units, giant, day, environment="staging", **name)
     for company in ("own", "rival-1", "rival-2", "rival-3", "rival-4", "rival-5", "rival-6"):
