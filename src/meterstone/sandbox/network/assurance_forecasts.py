@@ -515,15 +515,14 @@ def _never_counts(world: World, facts: Facts, first: Issue) -> None:
         "forecast", forecast_id="aside-staging", issued_at=world.end - HOUR, model="load",
         environment="staging", **row,
     )  # fmt: skip
+    issued = world.months[-2] + 19 * DAY + 6 * HOUR  # an hour later a real one is issued
     trial = row | {
         "quantity": "active_franchises",
-        "horizon_start": world.end - 31 * DAY,
+        "horizon_start": issued,
         "horizon_end": world.end - HOUR,
     }
     facts.add(
-        # an hour before the issue of the model that counts
-        "forecast", forecast_id="aside-trial", issued_at=world.end - 42 * DAY + 6 * HOUR,
-        model="trial",
+        "forecast", forecast_id="aside-trial", issued_at=issued, model="trial",
         naive_point=1.0, outcome=1e9, outcome_at=world.end - HOUR, **trial,
     )  # fmt: skip
 

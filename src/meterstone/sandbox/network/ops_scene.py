@@ -45,8 +45,6 @@ class Knobs:
         outage: minutes that the probes of tableau fail eleven days before the end.
         sick_hour: whether powerbi fails for an hour of the last day.
         maintenance: minutes of announced maintenance of clover.
-        differs: whether comparisons of clover and square differ on two days, and a run of square
-            is partial on another.
         deaf: whether the alerts of the database are not armed.
         stuck: one of how many connections of salesforce has a backlog; 0 for none.
         silent: one of how many connections stopped to sync five days ago; 0 for none.
@@ -82,8 +80,7 @@ class Knobs:
     close: int = 10
     outage: int = 0
     sick_hour: bool = False
-    maintenance: int = 60
-    differs: bool = True
+    maintenance: int = 90
     deaf: bool = False
     stuck: int = 0
     silent: int = 0
@@ -99,7 +96,7 @@ class Knobs:
     actions: tuple[int, int] = (44, 1)
 
 
-THRIVING = Knobs(differs=False)
+THRIVING = Knobs()
 KNOBS: Mapping[str, Knobs] = {
     "thriving": THRIVING,
     "struggling": Knobs(
@@ -111,8 +108,8 @@ KNOBS: Mapping[str, Knobs] = {
     "honest": Knobs(
         volume=0.014, traffic_days=15, errors_left=30, errors_fewer=3.0, error_volume=0.5,
         developers=(6, 2), queues=False, connections=40, capacity=2_000, tested_before=120,
-        probe_interval=300, close=300, maintenance=90, silent=7, incidents=8, predicted=4,
-        escalated=False, reviewed=130, actions=(0, 0),
+        probe_interval=300, close=300, silent=7, incidents=8, predicted=4, escalated=False,
+        reviewed=130, actions=(0, 0),
     ),
     "quiet": Knobs(developers=(0, 0)),
 }  # fmt: skip

@@ -125,7 +125,8 @@ def _named(scene: Scene, k: int, integration: Integration) -> Probes:
         return (at >= begin) & (at < begin + length.total_seconds())
 
     if key == "clover":
-        planned = span(19 * DAY - 2 * HOUR, knobs.maintenance * MINUTE)
+        minutes = min(knobs.maintenance, 45) if scene.long else knobs.maintenance
+        planned = span(19 * DAY - 2 * HOUR, minutes * MINUTE)
         mine.maintenance |= planned
         mine.ok &= ~planned
     if key == "ifpg":
