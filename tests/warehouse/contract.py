@@ -6,6 +6,7 @@ nothing may be left out. A gap is a strict xfail that names what the engine rais
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -240,6 +241,29 @@ class WarehouseContract:
             1,
             [],
         )
+
+    def test_tables_are_defined_while_others_read(self, warehouse: Warehouse) -> None:
+        warehouse.append([recorded([check(f"k{n}") for n in range(2_000)], 1)])
+        probes = warehouse.relation("probe", None)
+        reading, over = threading.Barrier(3), threading.Event()
+
+        def read() -> None:
+            reading.wait()
+            while not over.is_set():
+                warehouse.query(f"SELECT count(*) FROM {probes} AS a, {probes} AS b")
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        reading.wait()
+        try:
+            for n in range(5):
+                warehouse.define([f"CREATE TABLE rollup.defined_{n} AS SELECT 1 AS one"])
+        finally:
+            over.set()
+            for reader in readers:
+                reader.join()
+        assert warehouse.query("SELECT one FROM rollup.defined_4").num_rows == 1
 
     def test_closing_and_opening_keeps_everything(self, tmp_path: Path) -> None:
         first = self.open_at(tmp_path)

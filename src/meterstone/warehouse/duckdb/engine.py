@@ -180,7 +180,8 @@ class DuckDBWarehouse:
     def _define(self, statements: Sequence[str]) -> None:
         for statement in statements:
             self._connection.execute(statement)
-        self._connection.execute("CHECKPOINT")
+        # FORCE: waits for the queries that run beside it; without it the first of them refuses it.
+        self._connection.execute("FORCE CHECKPOINT")
 
     def _derive(self, statements: Sequence[str], taken: Sequence[DirtyDay]) -> None:
         with self._transaction():
