@@ -34,7 +34,13 @@ ALLOWED: dict[str, set[str]] = {
     "scorecard": {"errors", "facts", "measure.results"},
     # a face reads scorecards; drill-down (`explain`) shows more and says so
     "publish": {
-        "errors", "facts", "framework", "measure.results", "measure.explain", "scorecard", "ledger",
+        "errors",
+        "facts",
+        "framework",
+        "measure.results",
+        "measure.explain",
+        "scorecard",
+        "ledger",
         "connect.egress",
     },  # fmt: skip
     "sandbox": {"errors", "facts"},
