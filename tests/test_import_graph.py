@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "scorecard",
         "ledger",
         "connect.egress",
-    },  # fmt: skip
+    },
     "sandbox": {"errors", "facts"},
     "ledger": {"errors", "scorecard.canonical", "scorecard.sign"},
     "framework": {"errors", "catalogue", "measure.results", "scorecard"},
