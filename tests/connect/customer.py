@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,3 +92,10 @@ def customer(folder: Path, books: Books, *names: str) -> Iterator[Customer]:
         connected(folder, vendors, addresses) as made,
     ):
         yield made
+
+
+def wait_for(seen: Callable[[], bool], most_s: float = 20.0) -> None:
+    until = time.monotonic() + most_s
+    while not seen():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
-from tests.connect.customer import Customer, customer
+from tests.connect.customer import Customer, customer, wait_for
 from tests.proof.live_sync import GOAL_S, prove, serving, settled
 
 from meterstone.connect.hooks import Hooks
@@ -48,13 +46,6 @@ def subscribe(at: Customer, name: str, address: str) -> None:
             f"{at.addresses[name]}/_sandbox/webhooks/{target['id']}/confirm",
             json={"code": hooks.all()[0].handshake},
         ).raise_for_status()
-
-
-def wait_for(seen: Callable[[], bool], most_s: float = 20.0) -> None:
-    until = time.monotonic() + most_s
-    while not seen():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("name", SENDERS)

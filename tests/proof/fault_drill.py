@@ -21,20 +21,25 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from tests.connect.customer import Customer, connected, standing_in
+from tests.proof.sync_truth import read_back
 from tests.sandbox.vendors import small_books
 
 from meterstone.connect.deliveries import Deliveries
 from meterstone.connect.hub import SYNC, job, options
+from meterstone.connect.push import Column, Pushing, Ready, Table
+from meterstone.connect.push.pushing import PUSH
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.connect.worker import Worker
 from meterstone.demo.connecting import connect_again
@@ -93,6 +98,9 @@ class Drill:
         """The stand-in."""
         return self.at.vendors[self.name]
 
+    def prepare(self, worker: Worker) -> None:
+        """Teach the worker what this drill needs beside the jobs that it knows."""
+
     def press_sync(self) -> None:
         """Ask for all streams that give facts."""
         with self.at.home.ledger.change("drill") as change:
@@ -149,10 +157,86 @@ class Drill:
         """The facts of the home by fact and key."""
         return _by_key(self.at, self.name)
 
+    def compare(self) -> tuple[int, int, str]:
+        """Facts that the home lacks or has otherwise, those that it has too many, and the first."""
+        self.press_sync()
+        time.sleep(1.0)
+        shutil.rmtree(self.fresh, ignore_errors=True)
+        with connected(
+            self.fresh, {self.name: self.vendor}, {self.name: self.at.addresses[self.name]}
+        ) as other:
+            other.sync(self.name, facts_only=True)
+            expected = _by_key(other, self.name)
+        found = self.mapped()
+        lost = doubled = 0
+        note = ""
+        for fact, rows in expected.items():
+            for key, row in rows.items():
+                if found[fact].get(key) != row:
+                    lost += 1
+                    note = note or f"{fact} {key}: {_differing(found[fact].get(key), row)}"
+            more = sorted(found[fact].keys() - rows.keys())
+            doubled += len(more)
+            note = note or "".join(f"{fact} {key} is too much " for key in more[:3])
+        return lost, doubled, note
+
     def doubles(self) -> int:
         """Webhook events that came twice and were told apart."""
         with self.at.home.ledger.read() as seen:
             return sum(hook.doubles for hook in seen.inbound.hooks(self.name))
+
+
+class PublishDrill(Drill):
+    """A vendor that gives no facts: a table of ours is published there again and again, one row
+    longer each time."""
+
+    @cached_property
+    def _pushing(self) -> Pushing:
+        return Pushing(self.at.hub, lambda _names: [Ready(self._table())])
+
+    @cached_property
+    def _connection(self) -> Any:
+        [found] = self._pushing.connections()
+        return found
+
+    def _table(self) -> Table:
+        rows = [(f"row {number}", number) for number in range(self.changed + 1)]
+        return Table("Drill", (Column("name", "text"), Column("number", "integer")), rows)
+
+    def prepare(self, worker: Worker) -> None:
+        """It publishes."""
+        worker.handle(PUSH, self._pushing.handle)
+
+    def press_sync(self) -> None:
+        """Ask for a publication."""
+        with self.at.home.ledger.change("drill") as change:
+            how = {"connection": self._connection.id}
+            dedupe = f"push:{self._connection.id}"
+            change.queue.put(PUSH, how, dedupe=dedupe, priority="interactive")
+
+    def happen(self) -> None:
+        """The table grows."""
+        self.changed += 1
+
+    def synced_since(self, since: datetime) -> bool:
+        """Whether a table was published since a moment."""
+        return any(
+            row["status"] == "success" and _utc(row["started_at"]) >= since
+            for row in self.facts_since("sync_run", since)
+        )
+
+    def compare(self) -> tuple[int, int, str]:
+        """Rows that the vendor lacks, and those that it has too many, when published again."""
+        [done] = self._pushing.push(self._connection.id)
+        assert done.pushed, done.error
+        found = Counter(map(tuple, read_back(self.at, self._connection, done.pushed.id, "Drill")))
+        wanted = Counter(tuple(map(str, row)) for row in self._table().rows)
+        lost, doubled = wanted - found, found - wanted
+        return (
+            lost.total(),
+            doubled.total(),
+            f"lacks {list(lost)[:3]}, too much {list(doubled)[:3]}",
+        )
 
 
 def _by_key(at: Customer, name: str) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
@@ -205,7 +289,7 @@ def seen_of(drill: Drill, kind: str, since: datetime) -> Callable[[], bool]:
         "half": lambda: calls(outcome="error"),
         "html": lambda: calls(outcome="error", fault="provider"),
         "throttle": lambda: calls(error_class="rate_limit")
-        or bool(drill.facts_since("throttle_event", since)),
+        or any(e["limiter"] == "provider" for e in drill.facts_since("throttle_event", since)),
         "expired": lambda: _renewed(vendor) > renewed,
         "revoked": broken if _by_browser(drill) else lambda: _renewed(vendor) > renewed,
         "drift": lambda: len(home.log.quarantined()) > quarantined,
@@ -261,7 +345,7 @@ def strike(drill: Drill, kind: str) -> Row:
     row.changed = drill.changed - before
     if kind == "skew":  # what was stamped ahead is asked for when its time has come
         time.sleep(SKEW_S)
-    row.lost, row.doubled, row.note = compare(drill)
+    row.lost, row.doubled, row.note = drill.compare()
     return row
 
 
@@ -275,30 +359,6 @@ def _sign_in_again(drill: Drill, connection: Any) -> None:
         drill.at.home.access, drill.at.home.connectors[drill.name],
         drill.vendor.credentials(drill.at.addresses[drill.name]), connection,
     )  # fmt: skip
-
-
-def compare(drill: Drill) -> tuple[int, int, str]:
-    """Facts that the home lacks or has otherwise, and those that it has too many."""
-    drill.press_sync()
-    time.sleep(1.0)
-    shutil.rmtree(drill.fresh, ignore_errors=True)
-    with connected(
-        drill.fresh, {drill.name: drill.vendor}, {drill.name: drill.at.addresses[drill.name]}
-    ) as other:
-        other.sync(drill.name, facts_only=True)
-        expected = _by_key(other, drill.name)
-    found = drill.mapped()
-    lost = doubled = 0
-    note = ""
-    for fact, rows in expected.items():
-        for key, row in rows.items():
-            if found[fact].get(key) != row:
-                lost += 1
-                note = note or f"{fact} {key}: {_differing(found[fact].get(key), row)}"
-        more = sorted(found[fact].keys() - rows.keys())
-        doubled += len(more)
-        note = note or "".join(f"{fact} {key} is too much " for key in more[:3])
-    return lost, doubled, note
 
 
 def _differing(found: dict[str, Any] | None, expected: dict[str, Any]) -> str:
@@ -357,11 +417,11 @@ def drill_vendor(name: str, books: Books, folder: Path, kinds: list[str]) -> lis
         vendors, addresses = stack.enter_context(standing_in(books, name))
         at = stack.enter_context(connected(folder / name, vendors, addresses))
         at.sync(name)
-        drill = Drill(at, name, random.Random(name), folder / f"{name}-fresh")
-        if vendors[name].live is None or not at.fact_streams(name):
-            return []
+        kind_of = Drill if at.fact_streams(name) else PublishDrill
+        drill = kind_of(at, name, random.Random(name), folder / f"{name}-fresh")
         subscribe(drill, stack.enter_context(receiving(at)))
         worker = Worker(at.hub, threads=4)
+        drill.prepare(worker)
         worker.start()
         stack.callback(worker.stop)
         for kind in faults_of(drill):
@@ -382,9 +442,10 @@ def _line(row: Row) -> str:
 
 PAGE = """# Faults at the vendors
 
-`./run proof faults`: each fault of the sandbox at each stand-in that gives facts, while records
-keep changing there. Simulated vendors and data, a real home: signed in by consent, webhooks where
-the vendor has them, a worker that runs.
+`./run proof faults`: each fault of the sandbox at each stand-in, while records keep changing there.
+Simulated vendors and data, a real home: signed in by consent, webhooks where the vendor has them, a
+worker that runs. Tableau and Power BI give no facts: there a table that grows is published again
+and again, *over* is when it was published well, *lost* and *doubled* are its rows as read back.
 
 *Seen*: seconds from the beginning of the fault until a fact, the quarantine or the state of the
 connection tells of it. *Over*: seconds from the end of the fault (after `revoked`: from the new

@@ -104,13 +104,12 @@ def published(at: Customer, rows: list[Row]) -> dict[str, bool]:
     )  # fmt: skip
     pushing = Pushing(at.hub, lambda _names: [Ready(table)])
     expected = [[str(value) for value in row] for row in table.rows]
-    read = {"tableau": _at_tableau, "powerbi": _at_power_bi}
     found = {}
     for connection in pushing.connections():
         [done] = pushing.push(connection.id)
         assert done.pushed, done.error
         found[connection.connector] = (
-            read[connection.connector](at, connection, done.pushed.id) == expected
+            read_back(at, connection, done.pushed.id, table.name) == expected
         )
     return found
 
@@ -127,9 +126,16 @@ def _at_tableau(at: Customer, connection: Any, id_: str) -> list[list[str]]:
         return list(csv.reader(io.StringIO(archive.read(name).decode())))[1:]
 
 
-def _at_power_bi(at: Customer, connection: Any, id_: str) -> list[list[str]]:
+def read_back(at: Customer, connection: Any, id_: str, table: str) -> list[list[str]]:
+    """Rows of a published table as the vendor has them, as texts."""
+    if connection.connector == "tableau":
+        return _at_tableau(at, connection, id_)
+    return _at_power_bi(at, connection, id_, table)
+
+
+def _at_power_bi(at: Customer, connection: Any, id_: str, table: str) -> list[list[str]]:
     path = f"/v1.0/myorg/groups/{{workspace}}/datasets/{id_}/executeQueries"
-    body = {"queries": [{"query": "EVALUATE 'Sync'"}]}
+    body = {"queries": [{"query": f"EVALUATE '{table}'"}]}
     told = _call(at, connection, method="POST", path=path, body=body).content
     rows = told["results"][0]["tables"][0]["rows"]
     return [[str(value) for value in row.values()] for row in rows]

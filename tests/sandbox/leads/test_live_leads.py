@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.connect.customer import Customer, customer
-from tests.connect.test_live_vendors import wait_for
+from tests.connect.customer import Customer, customer, wait_for
 from tests.proof.live_sync import serving, settled
 
 from meterstone.connect.hooks import AddedHook, Hooks
