@@ -29,6 +29,12 @@ def shared_data() -> Callable[[str], Path]:
     return path
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: what gzip makes differs from second to second, and all
+    processes have to collect the same tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, those that share costly fixtures go to one process: a file, or

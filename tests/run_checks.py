@@ -15,7 +15,11 @@ ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 COVERED = ("catalogue", "facts", "record", "measure", "scorecard", "ledger")
 LEAST_BRANCHES = 95.0
-COVERAGE = ["--cov=meterstone", "--cov-branch", "--cov-report=json:.coverage.json"]
+COVERAGE = [
+    *(f"--cov=meterstone.{package}" for package in COVERED),
+    "--cov-branch",
+    "--cov-report=json:.coverage.json",
+]
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
 
 
