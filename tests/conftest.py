@@ -41,9 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     all that use the simulated networks, which are begun first because they take longest."""
     for item in items:
         file = item.path.relative_to(_ROOT).as_posix()
-        group = "networks" if file.startswith("tests/sandbox/test_truth") else file
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "test_truth" not in item.path.name)
+        item.add_marker(pytest.mark.xdist_group("networks" if _on_networks(item) else file))
+    items.sort(key=lambda item: not _on_networks(item))
+
+
+def _on_networks(item: pytest.Item) -> bool:
+    """Whether a test reads the simulated networks of `tests/sandbox/conftest.py`."""
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return "network" in fixtures and item.path.parent.name == "sandbox"
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
