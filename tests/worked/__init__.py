@@ -136,3 +136,57 @@ def attested(key: str, when: str, **given: Any) -> Row:
         "entered_by": "finance", "entered_role": "controller",
         "evidence_uri": "https://example.org/minutes", "expires_at": "2030-01-01T00:00:00Z",
     } | given  # fmt: skip
+
+
+def opened(shop: str, since: str = "2025-01-01") -> Row:
+    """A franchise in Texas that was opened on a day."""
+    return {
+        "fact": "franchise", "franchise_id": shop, "status_at": f"{since}T00:00:00Z",
+        "client_id": "K1", "client_segment": "enterprise", "status": "opened",
+        "region": "US-TX", "country": "US", "opened_on": since,
+    }  # fmt: skip
+
+
+def paid(shop: str, day: str, usd: float) -> Row:
+    """A completed payment at noon."""
+    return {
+        "fact": "payment", "payment_id": f"{shop}{day}", "franchise_id": shop,
+        "paid_at": f"{day}T12:00:00Z", "gross": usd, "discount": 0, "refund": 0, "tax": 0,
+        "tip": 0, "currency": "USD", "net_sales_usd": usd, "status": "completed", "origin": "pos",
+    }  # fmt: skip
+
+
+def baseline(metric: str, value: float, n: int) -> Row:
+    """A programme's baseline of 2025, frozen at its end."""
+    return {
+        "fact": "baseline", "metric_id": metric, "scope": "network", "scope_key": "*",
+        "baseline_kind": "programme", "period_start": "2025-01-01T00:00:00Z",
+        "period_end": "2026-01-01T00:00:00Z", "value": value, "n": n,
+        "frozen_at": "2026-01-01T00:00:00Z", "approved_by": "controller",
+    }  # fmt: skip
+
+
+def connection(name: str, since: str, **given: Any) -> Row:
+    """A connection to Square since a day."""
+    return {
+        "fact": "connection", "connection_id": name, "integration": "square", "client_id": "K1",
+        "connected_at": f"{since}T00:00:00Z", "auth": "oauth2_pkce",
+    } | given  # fmt: skip
+
+
+def integration_in_use() -> Iterator[Row]:
+    """Square, live and certified, with a connection that was synced on 31 March 2026."""
+    yield {
+        "fact": "integration", "integration": "square", "status_at": "2025-01-01T00:00:00Z",
+        "name": "Square", "category": "pos", "status": "live", "certified": True,
+        "framework": "universal", "capabilities_required": "payments",
+        "capabilities_live": "payments", "in_public_catalogue": True,
+    }  # fmt: skip
+    yield connection("C1", "2025-01-02")
+    yield {
+        "fact": "sync_run", "run_id": "S1", "connection_id": "C1", "integration": "square",
+        "started_at": "2026-03-31T00:00:00Z", "finished_at": "2026-03-31T00:01:00Z",
+        "direction": "in", "entity": "payments", "mode": "incremental", "interval_s": 300,
+        "status": "success", "records_read": 1, "records_written": 1, "records_failed": 0,
+        "backlog": 0,
+    }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import Example, Expect, Row, at
+from . import Example, Expect, Row, at, connection, opened, paid
 
 AT = at("2026-04-01")
 QUARTERS = ("2024-11-15", "2025-02-15", "2026-02-15")
@@ -13,24 +13,11 @@ QUARTERS = ("2024-11-15", "2025-02-15", "2026-02-15")
 
 
 def shop(name: str, monthly: tuple[float, float, float], connected: bool) -> Iterator[Row]:
-    yield {
-        "fact": "franchise", "franchise_id": name, "status_at": "2015-01-01T00:00:00Z",
-        "client_id": "K1", "client_segment": "enterprise", "status": "opened",
-        "region": "US-TX", "country": "US", "opened_on": "2015-01-01",
-    }  # fmt: skip
+    yield opened(name, "2015-01-01")
     for day, sales in zip(QUARTERS, monthly, strict=True):
-        yield {
-            "fact": "payment", "payment_id": f"{name}{day}", "franchise_id": name,
-            "paid_at": f"{day}T12:00:00Z", "gross": 3 * sales, "discount": 0, "refund": 0,
-            "tax": 0, "tip": 0, "currency": "USD", "net_sales_usd": 3 * sales,
-            "status": "completed", "origin": "pos",
-        }  # fmt: skip
+        yield paid(name, day, 3 * sales)
     if connected:
-        yield {
-            "fact": "connection", "connection_id": f"C{name}", "franchise_id": name,
-            "integration": "square", "client_id": "K1", "connected_at": "2025-06-01T00:00:00Z",
-            "auth": "oauth2_pkce",
-        }  # fmt: skip
+        yield connection(f"C{name}", "2025-06-01", franchise_id=name)
 
 
 def network(untreated: int, before: float) -> Iterator[Row]:

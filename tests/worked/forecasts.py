@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import Example, Expect, Row, at, attested
+from . import Example, Expect, Row, at, attested, opened, paid
 
 AT = at("2026-04-01")
 ISSUED = "2026-03-31T23:00:00Z"
@@ -50,17 +50,8 @@ def around() -> Iterator[Row]:
             "duration_ms": 5, "count": 100, "consumer": "franchise",
         }  # fmt: skip
     for shop in ("F1", "F2"):
-        yield {
-            "fact": "franchise", "franchise_id": shop, "status_at": "2025-01-01T00:00:00Z",
-            "client_id": "K1", "client_segment": "enterprise", "status": "opened",
-            "region": "US-TX", "country": "US", "opened_on": "2025-01-01",
-        }  # fmt: skip
-        yield {
-            "fact": "payment", "payment_id": f"p{shop}", "franchise_id": shop,
-            "paid_at": "2026-03-31T12:00:00Z", "gross": 10, "discount": 0, "refund": 0, "tax": 0,
-            "tip": 0, "currency": "USD", "net_sales_usd": 10, "status": "completed",
-            "origin": "pos",
-        }  # fmt: skip
+        yield opened(shop)
+        yield paid(shop, "2026-03-31", 10)
     yield {
         "fact": "load_test", "test_id": "t1", "started_at": "2026-03-31T10:00:00Z",
         "ended_at": "2026-03-31T11:00:00Z", "release_version": "3.1.0", "scenario": "usual",

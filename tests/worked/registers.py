@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import Example, Expect, Row, at, attested
+from . import Example, Expect, Row, at, attested, integration_in_use, opened
 
 AT = at("2026-04-01")
 
@@ -45,35 +45,9 @@ def ended_terms() -> Iterator[Row]:
         }  # fmt: skip
 
 
-def connected() -> Iterator[Row]:
-    """One integration in use, in a registry that was not reviewed."""
-    yield {
-        "fact": "integration", "integration": "square", "status_at": "2025-01-01T00:00:00Z",
-        "name": "Square", "category": "pos", "status": "live", "certified": True,
-        "framework": "universal", "capabilities_required": "payments",
-        "capabilities_live": "payments", "in_public_catalogue": True,
-    }  # fmt: skip
-    yield {
-        "fact": "connection", "connection_id": "C1", "integration": "square", "client_id": "K1",
-        "connected_at": "2025-01-02T00:00:00Z", "auth": "oauth2_pkce",
-    }  # fmt: skip
-    yield {
-        "fact": "sync_run", "run_id": "S1", "connection_id": "C1", "integration": "square",
-        "started_at": "2026-03-31T00:00:00Z", "finished_at": "2026-03-31T00:01:00Z",
-        "direction": "in", "entity": "payments", "mode": "incremental", "interval_s": 300,
-        "status": "success", "records_read": 1, "records_written": 1, "records_failed": 0,
-        "backlog": 0,
-    }  # fmt: skip
-
-
 def open_shops() -> Iterator[Row]:
     """30 shops, and no invoice from anywhere: nobody looks at the books."""
-    for number in range(30):
-        yield {
-            "fact": "franchise", "franchise_id": f"F{number}", "status_at": "2025-01-01T00:00:00Z",
-            "client_id": "K1", "client_segment": "enterprise", "status": "opened",
-            "region": "US-TX", "country": "US", "opened_on": "2025-01-01",
-        }  # fmt: skip
+    yield from (opened(f"F{number}") for number in range(30))
 
 
 def feedback() -> Iterator[Row]:
@@ -130,7 +104,7 @@ EXAMPLES = (
     Example(
         "registers that nobody reviewed",
         AT,
-        (*lost_deals(), *ended_terms(), *connected()),
+        (*lost_deals(), *ended_terms(), *integration_in_use()),
         {
             "pipeline_conversion": Expect(None, verdict="no_data"),
             "upselling_success_rate": Expect(None, verdict="no_data"),

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import Example, Expect, Row, at
+from . import Example, Expect, Row, at, baseline, integration_in_use
 
 AT = at("2026-04-01")
-
-
-def baseline(metric: str, value: float, n: int) -> Row:
-    return {
-        "fact": "baseline", "metric_id": metric, "scope": "network", "scope_key": "*",
-        "baseline_kind": "programme", "period_start": "2025-01-01T00:00:00Z",
-        "period_end": "2026-01-01T00:00:00Z", "value": value, "n": n,
-        "frozen_at": "2026-01-01T00:00:00Z", "approved_by": "controller",
-    }  # fmt: skip
 
 
 def baselines() -> Iterator[Row]:
@@ -54,24 +45,9 @@ def samples() -> Iterator[Row]:
         }  # fmt: skip
 
 
-def integration_in_use() -> Iterator[Row]:
-    yield {
-        "fact": "integration", "integration": "square", "status_at": "2025-01-01T00:00:00Z",
-        "name": "Square", "category": "pos", "status": "live", "certified": True,
-        "framework": "universal", "capabilities_required": "payments",
-        "capabilities_live": "payments", "in_public_catalogue": True,
-    }  # fmt: skip
-    yield {
-        "fact": "connection", "connection_id": "C1", "integration": "square", "client_id": "K1",
-        "connected_at": "2025-01-02T00:00:00Z", "auth": "oauth2_pkce",
-    }  # fmt: skip
-    yield {
-        "fact": "sync_run", "run_id": "S1", "connection_id": "C1", "integration": "square",
-        "started_at": "2026-03-31T00:00:00Z", "finished_at": "2026-03-31T00:01:00Z",
-        "direction": "in", "entity": "payments", "mode": "incremental", "interval_s": 300,
-        "status": "success", "records_read": 1, "records_written": 1, "records_failed": 0,
-        "backlog": 0,
-    }  # fmt: skip
+def a_change() -> Iterator[Row]:
+    """A change that was applied, in an integration that is in use."""
+    yield from integration_in_use()
     yield {
         "fact": "sync_lag", "change_id": "L1", "connection_id": "C1", "integration": "square",
         "entity": "payments", "source_changed_at": "2026-03-31T00:00:00Z",
@@ -113,7 +89,7 @@ EXAMPLES = (
     Example(
         "upkeep of the servers",
         AT,
-        (*baselines(), *costs(), *samples(), *integration_in_use(), *reports(), *tickets()),
+        (*baselines(), *costs(), *samples(), *a_change(), *reports(), *tickets()),
         {
             "server_utilization": Expect(100.0, 3, "insufficient_data"),
             "resource_efficiency": Expect(None, 0),
@@ -127,7 +103,7 @@ EXAMPLES = (
         AT,
         (
             *baselines(),
-            *integration_in_use(),
+            *a_change(),
             cost(1, "2026-01-31", "maintenance", 10, hours=3),
             cost(2, "2026-02-28", "maintenance", 10, hours=3),
             cost(3, "2026-03-31", "maintenance", 10),

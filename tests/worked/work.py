@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import Example, Expect, Row, at, attested
+from . import Example, Expect, Row, at, attested, baseline, opened, paid
 
 AT = at("2026-04-01")
 PROCESSES = ("data_entry", "reporting", "compliance", "administration", "decision")
@@ -31,15 +31,6 @@ def sample(number: str, process: str, party: str, start: str, end: str, minutes:
     }  # fmt: skip
 
 
-def baseline(metric: str, value: float, n: int) -> Row:
-    return {
-        "fact": "baseline", "metric_id": metric, "scope": "network", "scope_key": "*",
-        "baseline_kind": "programme", "period_start": "2025-01-01T00:00:00Z",
-        "period_end": "2026-01-01T00:00:00Z", "value": value, "n": n,
-        "frozen_at": "2026-01-01T00:00:00Z", "approved_by": "controller",
-    }  # fmt: skip
-
-
 def both_windows(process: str, party: str) -> Iterator[Row]:
     """45 units of 20 minutes in the baseline's year, 50 of one minute in a week of March."""
     for number in range(45):
@@ -50,17 +41,8 @@ def both_windows(process: str, party: str) -> Iterator[Row]:
 
 def active_shops() -> Iterator[Row]:
     for shop in SHOPS:
-        yield {
-            "fact": "franchise", "franchise_id": shop, "status_at": "2025-01-01T00:00:00Z",
-            "client_id": "K1", "client_segment": "enterprise", "status": "opened",
-            "region": "US-TX", "country": "US", "opened_on": "2025-01-01",
-        }  # fmt: skip
-        yield {
-            "fact": "payment", "payment_id": f"p{shop}", "franchise_id": shop,
-            "paid_at": "2026-03-31T12:00:00Z", "gross": 10, "discount": 0, "refund": 0, "tax": 0,
-            "tip": 0, "currency": "USD", "net_sales_usd": 10, "status": "completed",
-            "origin": "pos",
-        }  # fmt: skip
+        yield opened(shop)
+        yield paid(shop, "2026-03-31", 10)
 
 
 def alone(party: str) -> Iterator[Row]:
