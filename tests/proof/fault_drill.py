@@ -469,7 +469,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", action="append", choices=known_vendors(), default=[])
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", type=Path)
     options_ = parser.parse_args(arguments)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="drill") as name:

@@ -276,7 +276,6 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="also write the page")
-    parser.add_argument("--folder", type=Path, help="taken for the sake of the other proofs")
     given = parser.parse_args()
     outcome = prove(given.kills, given.seed)
     print(page(outcome))

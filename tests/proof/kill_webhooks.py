@@ -241,7 +241,6 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20261126)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="webhooks") as folder:
         rows = prove(Path(folder) / "home", options.kills, options.seed)

@@ -255,7 +255,6 @@ def main() -> int:
     parser.add_argument("--lost", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=20261126)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.load = f"{_load():.0f}"
     with tempfile.TemporaryDirectory(prefix="live") as folder:

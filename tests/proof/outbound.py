@@ -268,7 +268,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261126)
     parser.add_argument("--most-s", type=float, default=1800.0)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outbound") as folder:
         rows = prove(

@@ -103,7 +103,6 @@ def main() -> int:
     parser.add_argument("--renewals", type=int, default=20)
     parser.add_argument("--lifetime-s", type=int, default=5)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="refresh") as folder:
         rows = prove(

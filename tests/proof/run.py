@@ -9,29 +9,48 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 PAGES = HERE.parents[1] / "docs" / "proofs"
+KILLS = ("--kills", "100")
+
+
+class Proof(NamedTuple):
+    """A script beside this one, the page that it writes (none: what it prints is kept by hand), its
+    options, and whether it reads the simulated networks of a folder that proofs share."""
+
+    script: str
+    page: str = ""
+    options: tuple[str, ...] = ()
+    networks: bool = False
+
+    def command(self, folder: str, more: Sequence[str]) -> list[str]:
+        """As it is run; ``more`` are options of the caller, which come last and win."""
+        command = [sys.executable, str(HERE / f"{self.script}.py"), *self.options]
+        if self.page:
+            command += ["--out", str(PAGES / f"{self.page}.md")]
+        if self.networks:
+            command += ["--folder", folder]
+        return [*command, *more]
+
+
 PROOFS = {
-    "kill": ["kill_ingest.py", "--kills", "100"],
-    "kill_sync": ["kill_sync.py", "--kills", "100", "--out", str(PAGES / "kill_sync.md")],
-    "truth": ["truth_table.py", "--out", str(PAGES / "truth.md")],
-    "mutations": ["mutations.py", "--out", str(PAGES / "mutations.md")],
-    "faults": ["fault_drill.py", "--out", str(PAGES / "faults.md")],
-    "sync": ["sync_truth.py", "--out", str(PAGES / "sync.md")],
-    "outbound": ["outbound.py", "--out", str(PAGES / "outbound.md")],
-    "reconcile": ["reconcile.py", "--out", str(PAGES / "reconcile.md")],
-    "refresh": ["refresh_race.py", "--out", str(PAGES / "refresh_race.md")],
-    "webhooks": [
-        "kill_webhooks.py",
-        "--kills",
-        "100",
-        "--out",
-        str(PAGES / "kill_webhooks.md"),
-    ],
-    "live": ["live_sync.py", "--out", str(PAGES / "live_sync.md")],
-    "declaration": ["declaration.py", "--out", str(PAGES / "declaration.md")],
+    "kill": Proof("kill_ingest", options=KILLS),
+    "kill_sync": Proof("kill_sync", "kill_sync", KILLS),
+    "truth": Proof("truth_table", "truth", networks=True),
+    "mutations": Proof("mutations", "mutations", networks=True),
+    "faults": Proof("fault_drill", "faults"),
+    "sync": Proof("sync_truth", "sync"),
+    "sync_whole": Proof("sync_truth", "sync_whole", ("--whole",)),
+    "outbound": Proof("outbound", "outbound"),
+    "reconcile": Proof("reconcile", "reconcile", networks=True),
+    "refresh": Proof("refresh_race", "refresh_race"),
+    "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
+    "live": Proof("live_sync", "live_sync"),
+    "declaration": Proof("declaration", "declaration", networks=True),
 }
 
 
@@ -47,10 +66,8 @@ def main(arguments: list[str]) -> int:
     }  # they use what tests use
     with tempfile.TemporaryDirectory(prefix="networks") as folder:
         for name in chosen:
-            script, *options = PROOFS[name]
-            kept = [] if name == "kill" or "--folder" in more else ["--folder", folder]
-            command = [sys.executable, str(HERE / script), *options, *kept, *more]
-            print(f"$ {script} {' '.join(more)}", flush=True)
+            command = PROOFS[name].command(folder, more)
+            print(f"$ {Path(command[1]).name} {' '.join(more)}", flush=True)
             failed |= subprocess.run(command, check=False, env=environment).returncode
     return failed
 

@@ -33,6 +33,8 @@ from meterstone.sandbox.network import preset, simulate
 
 SIZES = {"honest": (30, 6), "thriving": (20, 6)}
 """Shops and months of each network: pieces that are read in a minute."""
+WHOLE = (480, 45)
+"""Of the thriving network as the presets have it; it is read in some minutes."""
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--story", action="append", choices=sorted(SIZES), default=[])
     parser.add_argument("--shops", type=int)
     parser.add_argument("--months", type=int)
+    parser.add_argument("--whole", action="store_true", help="the thriving network in full size")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--folder", type=Path)
     options = parser.parse_args(arguments)
     lines, held = [], True
-    for story in options.story or list(SIZES):
-        shops, months = SIZES[story]
+    sizes = {"thriving": WHOLE} if options.whole else SIZES
+    for story in options.story or list(sizes):
+        shops, months = sizes[story]
         with tempfile.TemporaryDirectory(prefix="sync") as name:
             told, holds = network(
                 story, options.shops or shops, options.months or months, Path(name)
