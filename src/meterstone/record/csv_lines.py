@@ -61,13 +61,13 @@ def _ends_inside(line: bytes, inside: bool) -> bool:
     return any(not found[1] for found in _OPENING.finditer(line))
 
 
-def cells(raw: bytes) -> list[str]:
+def cells(text: str) -> list[str]:
     """The cells of one line.
 
     Raises:
-        csv.Error, UnicodeDecodeError: it is none.
+        csv.Error: it is none.
     """
-    return next(csv.reader([raw.decode()], strict=True), [])
+    return next(csv.reader([text], strict=True), [])
 
 
 def named_cells(
@@ -80,14 +80,14 @@ def named_cells(
     if isinstance(text, Reject):
         return text
     try:
-        cells = next(csv.reader([text], strict=True), [])
+        found = cells(text)
     except csv.Error as error:
         return Reject(number, f"line {number} is not CSV: {error}", MEND, excerpt(text))
-    if len(cells) != len(header):
+    if len(found) != len(header):
         return Reject(
             number,
-            f"line {number} has {len(cells)} cells; the header has {len(header)}",
+            f"line {number} has {len(found)} cells; the header has {len(header)}",
             'put cells that hold a comma or a line feed into "quotes"',
             excerpt(text),
         )
-    return number, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
+    return number, {name: cell for name, cell in zip(header, found, strict=True) if cell != ""}

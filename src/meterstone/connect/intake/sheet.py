@@ -38,7 +38,7 @@ def read_sheet(body: bytes, needed: tuple[str, ...]) -> Iterator[Numbered | Reje
 
 def _header(raw: bytes, needed: tuple[str, ...]) -> list[str] | Reject:
     try:
-        header = [label(name) for name in cells(raw)]
+        header = [label(name) for name in cells(raw.decode())]
     except (csv.Error, UnicodeDecodeError) as error:
         return Reject(1, f"the header line cannot be read: {error}", MEND, excerpt(raw))
     twice = sorted({name for name in header if header.count(name) > 1})

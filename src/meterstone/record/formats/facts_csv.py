@@ -63,7 +63,7 @@ def _map(record: LandedRecord) -> Iterator[Mapped]:
 def _header(raw: bytes, record: LandedRecord) -> list[str] | Reject:
     """The column names, or why no row under them could be a fact: one reject, not one a row."""
     try:
-        header = [name.strip() for name in cells(raw)]
+        header = [name.strip() for name in cells(raw.decode())]
     except (csv.Error, UnicodeDecodeError) as error:
         return Reject(1, f"the header line cannot be read: {error}", MEND, excerpt(raw))
     return _wrong_header(header, record) or header
