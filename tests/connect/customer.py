@@ -47,13 +47,30 @@ class Customer:
 
     def facts(self, fact: str, **where: str) -> list[dict[str, Any]]:
         """Rows that count now: newest revisions that were not taken back."""
-        self.hub.telemetry.flush()
-        self.home.log.land(facts_of_ours(b"", "after what was told", "test"))  # commits in order
-        self.home.recorder.map_new()
-        warehouse = self.home.warehouse
-        sql = f"SELECT k.* FROM {warehouse.relation(fact, None)} AS k"
-        found = [row for row in warehouse.query(sql).to_pylist() if not row["retracted"]]
-        return [row for row in found if all(row[k] == v for k, v in where.items())]
+        return [
+            row for row in current(self.home, fact) if all(row[k] == v for k, v in where.items())
+        ]
+
+
+def current(home: Home, fact: str) -> list[dict[str, Any]]:
+    """Current rows of a fact, those included that the home tells of itself."""
+    home.hub.telemetry.flush()
+    home.log.land(facts_of_ours(b"", "after what was told", "test"))  # commits are in order
+    home.recorder.map_new()
+    sql = f"SELECT k.* FROM {home.warehouse.relation(fact, None)} AS k"
+    found: list[dict[str, Any]] = home.warehouse.query(sql).to_pylist()
+    return found
+
+
+@contextmanager
+def home_for_sandbox(folder: Path) -> Iterator[Home]:
+    """A new home that may call this machine."""
+    home = Home(folder)
+    home.egress = Egress(VENDORS.with_loopback())
+    try:
+        yield home
+    finally:
+        home.close()
 
 
 @contextmanager
@@ -72,16 +89,12 @@ def connected(
     folder: Path, vendors: Mapping[str, Vendor], addresses: Mapping[str, str]
 ) -> Iterator[Customer]:
     """A new home that is signed in at all of them."""
-    home = Home(folder)
-    home.egress = Egress(VENDORS.with_loopback())
-    try:
+    with home_for_sandbox(folder) as home:
         connections = {
             name: connect(home.access, home.connectors[name], vendor.credentials(addresses[name]))
             for name, vendor in vendors.items()
         }
         yield Customer(home, vendors, addresses, connections)
-    finally:
-        home.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A home with a hub, connected to stand-ins by the same sign-in as to a vendor."""
+"""A home that is connected to stand-ins one by one, with credentials that a test chooses."""
 
 from __future__ import annotations
 
@@ -8,29 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.connect.customer import current, home_for_sandbox
+
+from meterstone.app import Home
 from meterstone.connect.auth.access import Access
 from meterstone.connect.auth.wishes import Wish
-from meterstone.connect.catalogue import connectors
 from meterstone.connect.client import Client
-from meterstone.connect.egress import VENDORS, Egress
-from meterstone.connect.formats import Mappings, vendor_formats
 from meterstone.connect.hub import Hub
-from meterstone.facts import vocabulary
-from meterstone.ledger import Connection, Ledger
+from meterstone.ledger import Connection
 from meterstone.record.log import LandingLog
-from meterstone.record.model import facts_of_ours
-from meterstone.record.recorder import Recorder
-from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sandboxed:
     """The parts of a home that tests look at."""
 
-    hub: Hub
-    access: Access
-    log: LandingLog
-    recorder: Recorder
+    home: Home
+
+    @property
+    def hub(self) -> Hub:
+        """The connected systems."""
+        return self.home.hub
+
+    @property
+    def access(self) -> Access:
+        """Their sign-ins."""
+        return self.home.access
+
+    @property
+    def log(self) -> LandingLog:
+        """What was landed."""
+        return self.home.log
 
     def connect(
         self,
@@ -50,35 +58,11 @@ class Sandboxed:
 
     def facts(self, fact: str) -> list[dict[str, Any]]:
         """Current rows of a fact."""
-        self.hub.telemetry.flush()
-        self.log.land(facts_of_ours(b"", "after what was told", "test"))  # commits are in order
-        self.recorder.map_new()
-        relation = self.recorder.warehouse.relation(fact, None)
-        found: list[dict[str, Any]] = self.recorder.warehouse.query(
-            f"SELECT k.* FROM {relation} AS k"
-        ).to_pylist()
-        return found
+        return current(self.home, fact)
 
 
 @contextmanager
 def sandboxed(folder: Path) -> Iterator[Sandboxed]:
     """A home in a folder."""
-    known = connectors()
-    mappings = Mappings(lambda: known)
-    ledger = Ledger.open(folder)
-    log = LandingLog(folder / "landing.sqlite")
-    warehouse = DuckDBWarehouse(folder / "warehouse.duckdb", vocabulary())
-    recorder = Recorder(log, warehouse, vendor_formats(mappings))
-    egress = Egress(VENDORS.with_loopback())
-    access = Access(ledger, known, egress)
-    hub = Hub(
-        ledger=ledger, log=log, recorder=recorder, connectors=known, mappings=mappings,
-        access=access, egress=egress, folder=folder,
-    )  # fmt: skip
-    try:
-        yield Sandboxed(hub, access, log, recorder)
-    finally:
-        hub.close()
-        log.close()
-        warehouse.close()
-        ledger.close()
+    with home_for_sandbox(folder) as home:
+        yield Sandboxed(home)
