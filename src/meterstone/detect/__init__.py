@@ -1,0 +1,1 @@
+"""What is wrong now: service level objectives, alerts, incidents, drills, and the state of now."""

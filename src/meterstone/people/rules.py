@@ -1,0 +1,61 @@
+"""The addresses of the house and the rights they need; see `meterstone.people.rights`.
+
+One line an address, in the order of the pages. What is not here is refused.
+"""
+
+from __future__ import annotations
+
+from meterstone.people.rights import Right, Rule
+
+R = Right
+
+RULES: tuple[Rule, ...] = (
+    # before sign-in, and what machines that sign for themselves call
+    Rule("/login", R.NOBODY, R.NOBODY),
+    Rule("/login/{rest:path}", R.NOBODY, R.NOBODY),
+    Rule("/setup", R.NOBODY, R.NOBODY),
+    Rule("/static/{rest:path}", R.NOBODY),
+    Rule("/healthz", R.NOBODY),
+    Rule("/readyz", R.NOBODY),
+    Rule("/hooks/{rest:path}", R.NOBODY, R.NOBODY),  # vendors sign what they send
+    # machines with a token
+    Rule("/v1/traces", R.INGEST, R.INGEST),
+    Rule("/v1/facts", R.INGEST, R.INGEST),
+    Rule("/metrics", R.SCRAPE),  # the face of metrics is at /measures
+    # everybody who is signed in
+    Rule("/", R.SIGNED_IN),
+    Rule("/account", R.SIGNED_IN, R.SIGNED_IN),
+    Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN),
+    Rule("/logout", R.SIGNED_IN, R.SIGNED_IN),
+    Rule("/search", R.SIGNED_IN),
+    Rule("/live", R.SIGNED_IN),
+    # pages
+    Rule("/executive", R.EXECUTIVE),
+    Rule("/operations", R.OPERATIONS),
+    Rule("/owners", R.OWNERS),
+    Rule("/owners/{franchise}", R.OWNERS),
+    Rule("/owners/{franchise}/{rest:path}", R.OWNERS),
+    Rule("/measures", R.METRICS),
+    Rule("/measures/{rest:path}", R.METRICS),
+    Rule("/gates", R.METRICS),
+    Rule("/gates/{rest:path}", R.METRICS),
+    Rule("/integrations", R.OPERATIONS),
+    Rule("/integrations/{rest:path}", R.OPERATIONS),
+    Rule("/incidents", R.OPERATIONS),
+    Rule("/incidents/{rest:path}", R.OPERATIONS, R.RESPOND),
+    Rule("/drills", R.OPERATIONS, R.RESPOND),
+    Rule("/reconciliation", R.OPERATIONS, R.RESPOND),
+    Rule("/attestations", R.EVIDENCE, R.ATTEST),
+    Rule("/attestations/{rest:path}", R.EVIDENCE, R.ATTEST),
+    Rule("/maintenance", R.EVIDENCE, R.MAINTAIN),
+    Rule("/connections", R.OPERATIONS, R.CONNECT),
+    Rule("/connections/{rest:path}", R.OPERATIONS, R.CONNECT),
+    Rule("/oauth/start/{rest:path}", R.CONNECT),
+    Rule("/oauth/callback/{rest:path}", R.CONNECT),
+    Rule("/reports", R.REPORT, R.REPORT),
+    Rule("/reports/{rest:path}", R.REPORT, R.REPORT),
+    Rule("/audit", R.AUDIT),
+    Rule("/audit/{rest:path}", R.AUDIT),
+    Rule("/settings", R.MANAGE, R.MANAGE),
+    Rule("/settings/{rest:path}", R.MANAGE, R.MANAGE),
+)
