@@ -36,6 +36,8 @@ from meterstone.connect.intake.inbox import Inbox
 from meterstone.connect.push import Pushing, Ready, scorecard_table
 from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.connect.settling import Settler
+from meterstone.detect.service import Alerts
+from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
@@ -246,6 +248,16 @@ class Home:
     def strangers_egress(self) -> Egress:
         """The way out to receivers that anybody named."""
         return Egress(STRANGERS.with_loopback(loopback_allowed()))
+
+    @cached_property
+    def watch(self) -> Watch:
+        """Looks after everything: alerts, incidents, and how it is now."""
+        return Watch()
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Alerts and incidents, for those who ask."""
+        return Alerts(self.ledger, wake=self.watch.wake)
 
     @property
     def subject(self) -> Subject:

@@ -1,5 +1,6 @@
 """State that has to be relational: connections, secrets, cursors, jobs, outbox, audit log."""
 
+from meterstone.ledger.alerts import Alert, Drill, Incident, IncidentEvent
 from meterstone.ledger.announced import Attempt, Delivery, Endpoint, Message
 from meterstone.ledger.audit import AuditLog, AuditReport, Entry
 from meterstone.ledger.connections import Connection, Status
@@ -15,6 +16,7 @@ from meterstone.ledger.secrets import Secret
 __all__ = [
     "DELIVER",
     "PRIORITIES",
+    "Alert",
     "Attempt",
     "AuditLog",
     "AuditReport",
@@ -23,9 +25,12 @@ __all__ = [
     "Cursor",
     "Delivery",
     "Discrepancy",
+    "Drill",
     "Endpoint",
     "Entry",
     "InboundEvent",
+    "Incident",
+    "IncidentEvent",
     "Job",
     "Lease",
     "Ledger",

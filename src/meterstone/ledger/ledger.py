@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from meterstone.errors import MeterstoneError, StorageError
 from meterstone.ledger import audit
+from meterstone.ledger.alerts import Alerts
 from meterstone.ledger.audit import AuditLog
 from meterstone.ledger.checkpoints import Checkpoints
 from meterstone.ledger.connections import Connection, Connections
@@ -59,6 +60,7 @@ class Change:
     outbox: Outbox = field(init=False)
     inbound: Inbound = field(init=False)
     discrepancies: Discrepancies = field(init=False)
+    alerts: Alerts = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -72,6 +74,7 @@ class Change:
             ("outbox", outbox),
             ("inbound", Inbound(self._tx)),
             ("discrepancies", Discrepancies(self._tx)),
+            ("alerts", Alerts(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

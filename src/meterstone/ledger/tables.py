@@ -325,3 +325,107 @@ discrepancies = sa.Table(
 )
 sa.Index("ix_discrepancies_open", discrepancies.c.outcome, discrepancies.c.connection)
 sa.Index("ix_discrepancies_recon", discrepancies.c.recon)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("cause_key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("fault", sa.Text, nullable=False),
+    sa.Column("integration", sa.Text, nullable=False),
+    sa.Column("franchises", sa.JSON, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("says", sa.Text, nullable=False),
+    sa.Column("next", sa.Text, nullable=False),
+    sa.Column("budget", sa.Text, nullable=False),
+    sa.Column("value", sa.Float),
+    sa.Column("threshold", sa.Float),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("pending_at", Moment, nullable=False),
+    sa.Column("fired_at", Moment),
+    sa.Column("acknowledged_at", Moment),
+    sa.Column("acknowledged_by", sa.Text, nullable=False),
+    sa.Column("silenced_by", sa.Text, nullable=False),
+    sa.Column("incident", sa.Text, nullable=False),  # empty: none
+    sa.Column("resolved_at", Moment),
+    sa.Column("resolution", sa.Text, nullable=False),
+)
+_alert_lasts = alerts.c.resolved_at.is_(None)
+sa.Index(
+    "uq_alerts_open",
+    alerts.c.rule,
+    alerts.c.cause_key,
+    unique=True,
+    sqlite_where=_alert_lasts,
+    postgresql_where=_alert_lasts,
+)
+sa.Index("ix_alerts_pending_at", alerts.c.pending_at)
+sa.Index("ix_alerts_incident", alerts.c.incident)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("fault", sa.Text, nullable=False),
+    sa.Column("cause_key", sa.Text, nullable=False),
+    sa.Column("integration", sa.Text, nullable=False),
+    sa.Column("franchises", sa.JSON, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("says", sa.Text, nullable=False),
+    sa.Column("next", sa.Text, nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("detected_at", Moment, nullable=False),
+    sa.Column("acknowledged_at", Moment),
+    sa.Column("acknowledged_by", sa.Text, nullable=False),
+    sa.Column("resolved_at", Moment),
+    sa.Column("resolution", sa.Text, nullable=False),
+    sa.Column("auto_resolved", sa.Boolean, nullable=False),
+)
+_incident_lasts = incidents.c.resolved_at.is_(None)
+sa.Index(
+    "uq_incidents_open",
+    incidents.c.cause_key,
+    unique=True,
+    sqlite_where=_incident_lasts,
+    postgresql_where=_incident_lasts,
+)
+sa.Index("ix_incidents_started_at", incidents.c.started_at)
+
+incident_events = sa.Table(
+    "incident_events",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("incident", sa.Text, sa.ForeignKey("incidents.id"), nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),  # empty: of the incident itself
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_incident_events_incident", incident_events.c.incident)
+
+drills = sa.Table(
+    "drills",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("series", sa.Text, nullable=False),
+    sa.Column("vendor", sa.Text, nullable=False),
+    sa.Column("fault", sa.Text, nullable=False),
+    sa.Column("harmful", sa.Boolean, nullable=False),  # false: no alarm is the right answer
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment, nullable=False),
+    sa.Column("detected_s", sa.Float),
+    sa.Column("recovered_s", sa.Float),
+    sa.Column("alarms", sa.Integer, nullable=False),
+    sa.Column("false_alarms", sa.Integer, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_drills_started_at", drills.c.started_at)
