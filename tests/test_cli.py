@@ -349,7 +349,7 @@ def test_an_empty_home_measures_nothing_and_fails_nothing(meterstone):
 def test_version_and_help(meterstone):
     assert meterstone("--help", home=False).code == 0
     commands = (
-        "ingest serve measure scorecard verify diff rebuild explain publish demo formats version"
+        "ingest up measure scorecard verify diff rebuild explain publish demo formats version"
     )
     for command in commands.split():
         ran = meterstone(command, "--help", home=False)
@@ -360,24 +360,18 @@ def test_version_and_help(meterstone):
     assert bare.code == 2
 
 
-def test_serve_opens_the_home_and_takes_the_address(filled, monkeypatch):
-    served = []
-
-    def serve(home, host, port, routes):
-        served.append((home.path, host, port, [route.path for route in routes]))
-
-    monkeypatch.setattr(cli.record, "serve_receiver", serve)
-    monkeypatch.setenv("METERSTONE_PORT", "9999")
-    assert filled("serve", "--host", "::1").code == 0
-    ((home, host, port, paths),) = served
-    assert (home, host, port) == (filled.home, "::1", 9999)
-    assert paths[:3] == ["/", "/scorecard.json", "/style.css"]
-    assert {"/api/v1/framework/{system}/{method}", "/api/v1/attestations/{fact}"} <= set(paths)
+def test_up_takes_the_address_and_says_it(filled, monkeypatch):
+    taken = []
+    monkeypatch.setattr(cli.up, "run", lambda _, listener: taken.append(listener.getsockname()))
+    monkeypatch.setenv("METERSTONE_PORT", "0")
+    ran = filled("up", "--host", "127.0.0.1", "--json")
+    ((host, port),) = taken
+    assert (ran.code, ran.json["address"]) == (0, f"http://{host}:{port}")
 
 
 def test_a_port_that_is_no_number(filled, monkeypatch):
     monkeypatch.setenv("METERSTONE_PORT", "http")
-    ran = filled("serve", "--json")
+    ran = filled("up", "--json")
     assert ran.code == 2
     assert "METERSTONE_PORT" in ran.json["place"]
 

@@ -2,7 +2,7 @@
 
     python tests/proof/kill_webhooks.py --kills 100
 
-Four senders deliver signed events to a home as `meterstone serve` runs it, each event until it is
+Four senders deliver signed events to a home as `meterstone up` runs it, each event until it is
 answered 2xx, as a vendor does; a tenth of them once more on purpose. The home is killed (SIGKILL)
 at random moments and started again. In the end each event that was acknowledged is looked for: its
 payment, its row in the ledger, its `webhook_delivery`.

@@ -5,7 +5,7 @@ found and counted.
 
 A home is connected to Square's stand-in as a customer does it: sign-in by consent, a hook that is
 registered at the vendor with its signature, the receiver and everything else that `meterstone
-serve` runs. Then sales, refunds, bookings and changes happen at the vendor. Bookings come with
+up` runs. Then sales, refunds, bookings and changes happen at the vendor. Bookings come with
 their record; sales are named, and their order is fetched. The lag is `sync_lag`: from the vendor's
 own time of change to the moment at which the fact is in the warehouse.
 
@@ -93,7 +93,7 @@ class Found:
 
 @contextmanager
 def serving(at: Customer) -> Iterator[str]:
-    """The home as `meterstone serve` runs it; its address."""
+    """The home as `meterstone up` runs it; its address."""
     app = create_receiver(at.home.recorder, pages=WebhookReceiver(at.home.deliveries).routes())
     config = uvicorn.Config(app, port=0, log_config=None, log_level="critical", lifespan="on")
     server = uvicorn.Server(config)

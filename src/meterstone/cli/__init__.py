@@ -23,6 +23,7 @@ from meterstone.cli import (
     sandbox,
     scorecards,
     syncing,
+    up,
     webhooks,
 )
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
@@ -37,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for part in (
+    up,
     record,
     measurement,
     scorecards,

@@ -1,16 +1,13 @@
-"""Commands of the ways in: ingest, serve, rebuild, quarantine, formats."""
+"""Commands of the ways in: ingest, rebuild, quarantine, formats."""
 
 from __future__ import annotations
 
 import getpass
-from datetime import date
 from typing import Annotated
 
 import typer
-from starlette.routing import BaseRoute
 
 from meterstone.app import Home
-from meterstone.cli.live import working
 from meterstone.cli.shared import (
     HomeOption,
     JsonOption,
@@ -18,39 +15,15 @@ from meterstone.cli.shared import (
     emit,
     mapping_shown,
 )
-from meterstone.connect.api import connection_routes
-from meterstone.connect.auth.web import oauth_routes
-from meterstone.connect.reconcile import reconcile_routes
-from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import InputError
 from meterstone.measure.results import rfc3339
-from meterstone.publish.attestation_api import attestation_routes
-from meterstone.publish.framework_api import framework_routes
-from meterstone.publish.outbound.api import webhook_routes
-from meterstone.publish.outbound.service import Webhooks
-from meterstone.publish.pages import pages
 from meterstone.record.formats import formats
 from meterstone.record.ingest import ingest as ingest_files
-from meterstone.record.receiver import serve as serve_receiver
-from meterstone.settings import home_path, port_number, public_url, setting
+from meterstone.settings import home_path
 
 app = typer.Typer()
 quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be mapped, and why.")
 app.add_typer(quarantine_app, name="quarantine")
-
-
-def faces(home: Home, url: str, day: date | None = None) -> list[BaseRoute]:
-    """Everything that is served beside the ways in; ``url`` is how people and vendors call us."""
-    return [
-        *pages(home, day),
-        *framework_routes(home),
-        *attestation_routes(home),
-        *connection_routes(home.access, home.ledger, home.connectors),
-        *reconcile_routes(home.ledger, lambda: home.reconciler),
-        *oauth_routes(home.access, url),
-        *webhook_routes(Webhooks(home.ledger, "api", home.strangers_egress)),
-        *WebhookReceiver(home.deliveries).routes(),
-    ]
 
 
 @app.command()
@@ -117,23 +90,6 @@ def ingest(
             print("next: meterstone quarantine list")
         if unknown:
             print(f"{len(unknown):,} franchises nobody knows: meterstone quarantine franchises")
-
-
-@app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address (METERSTONE_HOST).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port (METERSTONE_PORT); 0: a free one.")] = None,
-    home: HomeOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Receive OTLP traces and facts over HTTP, and show the scorecard as a page.
-
-    Example: meterstone serve --port 4318
-    """
-    del json_  # the line with the address goes to standard error in either case
-    where, number = setting("host", host), port_number(port)
-    with Home(home_path(home)) as opened, working(opened):
-        serve_receiver(opened, where, number, faces(opened, public_url(where, number)))
 
 
 @app.command()

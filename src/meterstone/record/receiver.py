@@ -14,20 +14,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import socket
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
-import uvicorn
 from anyio import CapacityLimiter, to_thread
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -47,12 +43,14 @@ from meterstone.record.answers import (
     OverloadError,
     problem,
     rpc_status,
+    status_of,
 )
 from meterstone.record.bodies import Intake, Limits, coding_of, decoded
 from meterstone.record.formats import facts_jsonl, otlp_json, otlp_protobuf
 from meterstone.record.mapper import MapperThread
 from meterstone.record.model import Format, Incoming, LandedRecord, Receipt
 from meterstone.record.recorder import Recorder, map_record, rejects_in
+from meterstone.record.serving import ended_by_signals, listening, run, served_at
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,19 +63,35 @@ _SHUT_AFTER_REFUSAL_S = 10.0
 """How long the receiver says that it is not ready after the disk refused."""
 _KEEPING_UP = 16
 """Records that may wait to be mapped while exports are still looked at before they are answered."""
-_LAST_ANSWERS_S = 3
-"""How long requests may go on after SIGTERM; with the mapper's drain it stays below 10 s."""
 
 Check = Callable[[bytes], None]
 Prepare = Callable[[bytes], Incoming]
 
 
+Refusal = Callable[[Request, MeterstoneError, HTTPStatus, Mapping[str, str]], Response]
+"""How an address beside the ways in says no: to a program or to a person."""
+
+
+def plain_refusal(
+    _request: Request, error: MeterstoneError, status: HTTPStatus, headers: Mapping[str, str]
+) -> Response:
+    """Problem details, whoever asks."""
+    return problem(error, status, headers)
+
+
 def create_receiver(
-    recorder: Recorder, limits: Limits | None = None, pages: Sequence[BaseRoute] = ()
+    recorder: Recorder,
+    limits: Limits | None = None,
+    pages: Sequence[BaseRoute] = (),
+    refusal: Refusal = plain_refusal,
 ) -> Starlette:
     """The application. Its lifespan runs the background mapping and drains it at the end.
 
-    ``pages`` are further routes to serve beside those of the receiver.
+    Args:
+        recorder: lands and maps.
+        limits: of bodies.
+        pages: further routes to serve beside those of the receiver.
+        refusal: how those say no.
     """
     receiver = _Receiver(recorder, limits or Limits())
     return Starlette(
@@ -89,12 +103,7 @@ def create_receiver(
             *pages,
         ],
         lifespan=receiver.lifespan,
-        exception_handlers={
-            MeterstoneError: _refused,
-            HTTPException: _not_served,
-            ClientDisconnect: _gone,
-            Exception: _failed,
-        },
+        exception_handlers=_refusals(refusal),
     )
 
 
@@ -332,22 +341,30 @@ async def _healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MeterstoneError)  # noqa: S101  # registered for nothing else
-    if request.url.path == TRACES:
-        return rpc_status(error, _media_type(request))
-    return problem(error)
+def _refusals(refusal: Refusal) -> dict[Any, Any]:
+    """What is answered when a handler does not."""
 
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, MeterstoneError)  # noqa: S101  # registered for nothing else
+        if request.url.path == TRACES:
+            return rpc_status(error, _media_type(request))
+        return refusal(request, error, status_of(error), {})
 
-async def _not_served(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-    said = InputError(error.detail, mend=f"POST to {TRACES} or {FACTS}")
-    return problem(said, HTTPStatus(error.status_code), error.headers)
+    async def not_served(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+        said = InputError(error.detail, mend=f"POST to {TRACES} or {FACTS}")
+        return refusal(request, said, HTTPStatus(error.status_code), error.headers or {})
 
+    async def failed(request: Request, _error: Exception) -> Response:
+        """A defect of ours: the client hears that, the log has the rest."""
+        return await refused(request, MeterstoneError("a defect of the receiver", mend="report it"))
 
-async def _failed(request: Request, _error: Exception) -> Response:
-    """A defect of ours: the client hears that, the log has the rest."""
-    return await _refused(request, MeterstoneError("a defect of the receiver", mend="report it"))
+    return {
+        MeterstoneError: refused,
+        HTTPException: not_served,
+        ClientDisconnect: _gone,
+        Exception: failed,
+    }
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
@@ -375,46 +392,7 @@ def serve(
     Raises:
         InputError: the address cannot be taken.
     """
-    config = uvicorn.Config(
-        create_receiver(home.recorder, pages=pages),
-        access_log=False,
-        log_config=None,
-        lifespan="on",
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=_LAST_ANSWERS_S,
-    )
-    with _listening(host, port) as listener, _ended_by_signals():
-        taken = listener.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"receiving at http://{shown}:{taken} ({TRACES}, {FACTS})", file=sys.stderr)
-        uvicorn.Server(config).run(sockets=[listener])
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise InputError(
-            f"cannot listen: {error.strerror or error}",
-            place=f"{host}:{port}",
-            mend="choose another address with --host and --port",
-        ) from error
-    with listener:
-        yield listener
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGINT end what runs inside, and it only: what is around can close in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with listening(host, port) as listener, ended_by_signals():
+        app = create_receiver(home.recorder, pages=pages)
+        print(f"receiving at {served_at(listener, host)} ({TRACES}, {FACTS})", file=sys.stderr)
+        run(app, listener)
