@@ -11,12 +11,15 @@ from meterstone.ledger.jobs import PRIORITIES, Job, Priority
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
 from meterstone.ledger.outbox import DELIVER
+from meterstone.ledger.people import Person, PersonStatus
 from meterstone.ledger.secrets import Secret
+from meterstone.ledger.sign_ins import ApiToken, OneTimeLink, Session
 
 __all__ = [
     "DELIVER",
     "PRIORITIES",
     "Alert",
+    "ApiToken",
     "Attempt",
     "AuditLog",
     "AuditReport",
@@ -35,7 +38,11 @@ __all__ = [
     "Lease",
     "Ledger",
     "Message",
+    "OneTimeLink",
+    "Person",
+    "PersonStatus",
     "Priority",
     "Secret",
+    "Session",
     "Status",
 ]

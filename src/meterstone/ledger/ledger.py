@@ -32,9 +32,11 @@ from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
 from meterstone.ledger.outbox import Outbox
+from meterstone.ledger.people import People
 from meterstone.ledger.queue import Queue, QueueIn
 from meterstone.ledger.seal import Sealer
 from meterstone.ledger.secrets import HOME_KEY, Secrets
+from meterstone.ledger.sign_ins import SignIns
 from meterstone.ledger.store import Clock, Store, Transaction, file_url, utc_now
 from meterstone.ledger.tables import info
 from meterstone.scorecard.sign import signing_key, trusted_keys
@@ -60,6 +62,8 @@ class Change:
     outbox: Outbox = field(init=False)
     inbound: Inbound = field(init=False)
     discrepancies: Discrepancies = field(init=False)
+    people: People = field(init=False)
+    sign_ins: SignIns = field(init=False)
     alerts: Alerts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +78,8 @@ class Change:
             ("outbox", outbox),
             ("inbound", Inbound(self._tx)),
             ("discrepancies", Discrepancies(self._tx)),
+            ("people", People(self._tx)),
+            ("sign_ins", SignIns(self._tx)),
             ("alerts", Alerts(self._tx)),
         ):
             object.__setattr__(self, name, part)

@@ -101,6 +101,12 @@ class Principal:
         return right is Right.NOBODY or right in self.rights or own
 
 
+FORM_BYTES = 256 * 1024
+"""The largest body of a form or a request of the API, where its rule says nothing else."""
+UPLOAD_BYTES = 100 * 2**20
+"""The largest body with a file: evidence of an attestation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Which right a request needs.
@@ -110,8 +116,12 @@ class Rule:
             A part named ``franchise`` is what an owner is held to.
         read: what GET and HEAD need.
         write: what every other method needs; None: there is none.
+        people_only: a token has no business here, whatever it may do elsewhere.
+        most_bytes: of a body; None: what answers there has a limit of its own.
     """
 
     path: str
     read: Right
     write: Right | None = None
+    people_only: bool = False
+    most_bytes: int | None = FORM_BYTES

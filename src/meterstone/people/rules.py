@@ -5,7 +5,7 @@ One line an address, in the order of the pages. What is not here is refused.
 
 from __future__ import annotations
 
-from meterstone.people.rights import Right, Rule
+from meterstone.people.rights import UPLOAD_BYTES, Right, Rule
 
 R = Right
 
@@ -17,16 +17,16 @@ RULES: tuple[Rule, ...] = (
     Rule("/static/{rest:path}", R.NOBODY),
     Rule("/healthz", R.NOBODY),
     Rule("/readyz", R.NOBODY),
-    Rule("/hooks/{rest:path}", R.NOBODY, R.NOBODY),  # vendors sign what they send
+    Rule("/hooks/{rest:path}", R.NOBODY, R.NOBODY, most_bytes=None),  # vendors sign what they send
     # machines with a token
-    Rule("/v1/traces", R.INGEST, R.INGEST),
-    Rule("/v1/facts", R.INGEST, R.INGEST),
+    Rule("/v1/traces", R.INGEST, R.INGEST, most_bytes=None),
+    Rule("/v1/facts", R.INGEST, R.INGEST, most_bytes=None),
     Rule("/metrics", R.SCRAPE),  # the face of metrics is at /measures
     # everybody who is signed in
     Rule("/", R.SIGNED_IN),
-    Rule("/account", R.SIGNED_IN, R.SIGNED_IN),
-    Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN),
-    Rule("/logout", R.SIGNED_IN, R.SIGNED_IN),
+    Rule("/account", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
+    Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
+    Rule("/logout", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/search", R.SIGNED_IN),
     Rule("/live", R.SIGNED_IN),
     # pages
@@ -45,8 +45,8 @@ RULES: tuple[Rule, ...] = (
     Rule("/incidents/{rest:path}", R.OPERATIONS, R.RESPOND),
     Rule("/drills", R.OPERATIONS, R.RESPOND),
     Rule("/reconciliation", R.OPERATIONS, R.RESPOND),
-    Rule("/attestations", R.EVIDENCE, R.ATTEST),
-    Rule("/attestations/{rest:path}", R.EVIDENCE, R.ATTEST),
+    Rule("/attestations", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
+    Rule("/attestations/{rest:path}", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
     Rule("/maintenance", R.EVIDENCE, R.MAINTAIN),
     Rule("/connections", R.OPERATIONS, R.CONNECT),
     Rule("/connections/{rest:path}", R.OPERATIONS, R.CONNECT),
@@ -56,6 +56,6 @@ RULES: tuple[Rule, ...] = (
     Rule("/reports/{rest:path}", R.REPORT, R.REPORT),
     Rule("/audit", R.AUDIT),
     Rule("/audit/{rest:path}", R.AUDIT),
-    Rule("/settings", R.MANAGE, R.MANAGE),
-    Rule("/settings/{rest:path}", R.MANAGE, R.MANAGE),
+    Rule("/settings", R.MANAGE, R.MANAGE, people_only=True),
+    Rule("/settings/{rest:path}", R.MANAGE, R.MANAGE, people_only=True),
 )
