@@ -7,7 +7,7 @@ verdicts are kept by day until a fact of that day or an earlier one is touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -209,15 +209,23 @@ class History:
                 found[day].setdefault(ref, result)
         self._keep(results)
 
-    def _add_judged(self, found: Days, wanted: Iterable[str]) -> None:
+    def _add_judged(self, found: Days, wanted: Set[str]) -> None:
         """Metrics that look back, where nothing was published."""
+        places = self._catalogue.by_ref()
+        open_days = [day for day, results in found.items() if not wanted <= results.keys()]
+        missing = set(self._unknown(found, list(wanted), open_days))
         for ref in wanted:
-            metric, place = self._catalogue.by_ref()[ref]
-            days = [day for day, results in found.items() if ref not in results]
-            ends = [day_end(day, self._zone) for day in days]
-            judged = self.judge(metric, place_scope(metric, place), ends) if days else []
-            for day, (verdict, value) in zip(days, judged, strict=True):
-                found[day][ref] = DayResult(verdict, value, "reconstructed")
+            days = [day for day in open_days if ref not in found[day]]
+            kept = {day: self._evaluated.get(day, {}).get(ref) for day in days}
+            asked = [day for day in days if day in missing and kept[day] is None]
+            ends = [day_end(day, self._zone) for day in asked]
+            judged = self.judge(places[ref][0], place_scope(*places[ref]), ends) if ends else []
+            new = dict(zip(asked, judged, strict=True))
+            self._keep(
+                {day: {ref: DayResult(*result, "reconstructed")} for day, result in new.items()}
+            )
+            for day in days:
+                found[day][ref] = DayResult(*(kept[day] or new[day]), "reconstructed")
 
     def _evaluate(self, wanted: list[str], days: list[date]) -> Days:
         places = self._catalogue.by_ref()

@@ -100,13 +100,23 @@ class Rules:
             return
         for rule in rules.values():
             hold = words.hold_of(rule)
-            ends = {
-                end
-                for at in moments
-                for end in period_ends(hold.unit, hold.periods, at, self._zone)
-            }
             asking = Asking(metric, scope, hold.unit)
-            self._conditions(metric).truth(rule, sorted(ends), asking)
+            records = [self._periods(metric, hold, at) for at in moments]
+            size = _part(metric, hold)
+            for back in range(0, max(map(len, records)), size):
+                parts = [record[: len(record) - back][-size:] for record in records]
+                ends = sorted({end for part in parts for end in part})
+                found = self._conditions(metric).truth(rule, ends, asking)
+                if _is_gap(rule, found):
+                    break
+
+    def _periods(self, metric: Metric, hold: Hold, at: datetime) -> Sequence[datetime]:
+        """All periods that a rule may look at, at a moment: of a milestone back to the programme's
+        start."""
+        if metric.raw.kind == "milestone":
+            least = max(_LOOKED_AT[hold.unit], hold.periods)
+            return since_start(self._history, hold.unit, least, at, self._zone)
+        return period_ends(hold.unit, _part(metric, hold), at, self._zone)
 
     def _conditions(self, metric: Metric) -> Conditions:
         inside = (*self._inside, metric.id)
@@ -143,7 +153,7 @@ class Rules:
         conditions = self._conditions(metric)
         asking = Asking(metric, scope, hold.unit)
         most = max(_LOOKED_AT[hold.unit], hold.periods)
-        size = hold.periods if hold.consecutive else most
+        size = _part(metric, hold)
         while True:
             ends = period_ends(hold.unit, size, self._at, self._zone)
             truth = conditions.truth(rule, ends, asking)
@@ -181,16 +191,15 @@ class Rules:
         rule, hold = _rule(metric)
         conditions = self._conditions(metric)
         asking = Asking(metric, scope, hold.unit)
-        least = max(_LOOKED_AT[hold.unit], hold.periods)
-        left = since_start(self._history, hold.unit, least, self._at, self._zone)
-        size = max(_GAP[hold.unit], hold.periods)
+        left = self._periods(metric, hold, self._at)
+        size = _part(metric, hold)
         ends: list[datetime] = []
         truth: list[Truth] = []
         while left:
             part, left = left[-size:], left[:-size]
             found = conditions.truth(rule, part, asking)
             ends, truth = [*part, *ends], [*found, *truth]
-            if not words.decided(found) or ("group" in rule and not _good(found)):
+            if _is_gap(rule, found):
                 break
         return ends, truth
 
@@ -305,8 +314,22 @@ class Rules:
         )  # fmt: skip
 
 
-def _good(truth: Sequence[Truth]) -> int:
-    return sum(found in words.GOOD for found in truth)
+def _part(metric: Metric, hold: Hold) -> int:
+    """How many periods are judged together: of a milestone's record a part, of other rules as many
+    as are looked at first."""
+    if metric.raw.kind == "milestone":
+        return max(_GAP[hold.unit], hold.periods)
+    if metric.raw.kind == "threshold" and not hold.consecutive:
+        return max(_LOOKED_AT[hold.unit], hold.periods)
+    return hold.periods
+
+
+def _is_gap(rule: Mapping[str, Any], truth: Sequence[Truth]) -> bool:
+    """Whether the record of a rule begins after this part: nothing was decided in it; of a group,
+    it never was met."""
+    return not words.decided(truth) or (
+        "group" in rule and not any(found in words.GOOD for found in truth)
+    )
 
 
 def _rule(metric: Metric) -> tuple[Mapping[str, Any], Hold]:
