@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as RowMapping
 from contextlib import closing
 from dataclasses import replace
@@ -25,6 +25,9 @@ from types import TracebackType
 from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
+from meterstone.board.cards import Measured, measured
+from meterstone.board.evaluator import Evaluator
+from meterstone.board.kept import KeptBoard
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
 from meterstone.connect.auth.access import Access
 from meterstone.connect.catalogue import Connectors, connectors
@@ -64,11 +67,8 @@ from meterstone.record.model import facts_of_ours
 from meterstone.record.recorder import Mapping, Recorder
 from meterstone.record.strangers import Stranger, strangers
 from meterstone.scorecard import (
-    About,
-    Lineage,
     Scorecard,
     Verification,
-    build,
     signing_key,
     trusted_keys,
     verify_document,
@@ -353,40 +353,46 @@ class Home:
         return card.as_dict()
 
     def _scorecard(self, scope: Scope, day: date, known_at: datetime, *, stored: bool) -> Scorecard:
-        measuring = Measuring(self.subject, day_end(day, self.zone), None if stored else known_at)
-        measurement = replace(measuring.measurement(), known_at=known_at)
-        mine = [result for result in measurement.metrics if result.scope == scope]
-        seq, digest = self.log.digest(known_at)
-        reconstructed = scope.kind == "network" and any(g.reconstructed for g in measurement.gates)
-        return build(
-            measurement,
-            scope=scope,
-            day=day,
-            time_zone=self.catalogue.time_zone,
-            catalogue_name=self.catalogue.name,
-            catalogue_version=self.catalogue.version,
-            highest_seq=seq,
-            input_digest=digest,
-            labels=[self.origin, "reconstructed"] if reconstructed else [self.origin],
-            about=self._about(mine, measuring.runs(day, mine)),
-            maintenance=[window.as_dict() for window in measuring.maintenance()],
-        )
+        found = measured(self.subject, self.log, self.origin, day, known_at, stored=stored)
+        return found.card(scope)
 
-    def _about(self, results: Sequence[MetricResult], runs: dict[str, int]) -> dict[str, About]:
-        return {
-            result.id: About(
-                title=self.catalogue.metrics[result.id].raw.title,
-                sample_unit=self.catalogue.metrics[result.id].raw.sample_unit,
-                run=runs.get(result.id),
-                lineage=tuple(
-                    Lineage(
-                        fact=fact, from_=rfc3339(result.window[0]), to=rfc3339(result.window[1])
-                    )
-                    for fact in self.catalogue.metrics[result.id].facts
-                ),
-            )
-            for result in results
-        }
+    def measured(
+        self,
+        day: date,
+        before: Callable[[Measuring], Any],
+        reading: Callable[[Warehouse], Warehouse],
+    ) -> Measured:
+        """A day, measured as known now; see `board.evaluator`."""
+        self.recorder.map_new()
+        subject = replace(self.subject, warehouse=reading(self.warehouse))
+        now = datetime.now(UTC)
+        return measured(subject, self.log, self.origin, day, now, stored=True, before=before)
+
+    def signed(self, card: Scorecard) -> dict[str, Any]:
+        """The signed document of a scorecard."""
+        return sign(card, self.signing_key)
+
+    def newest(self) -> tuple[object, ...]:
+        """Changes when there may be something new to evaluate."""
+        return self.log.last_seq(), self.last_day, self.catalogue.hash
+
+    def names(self) -> dict[Scope, str]:
+        """What people call integrations, as their register says."""
+        rows = self.warehouse.query(
+            "SELECT r.integration AS key, max_by(r.name, r.status_at) AS name "
+            f"FROM {self.warehouse.relation('integration', None)} AS r GROUP BY r.integration"
+        ).to_pylist()
+        return {Scope("integration", row["key"]): row["name"] for row in rows}
+
+    @cached_property
+    def board(self) -> KeptBoard:
+        """What faces read."""
+        return KeptBoard(self.ledger, lambda: self.catalogue)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Computes what faces read."""
+        return Evaluator(self, lambda _: self.board.changed())
 
     @cached_property
     def signing_key(self) -> SigningKey:

@@ -14,13 +14,14 @@ from meterstone.connect.worker import Worker
 
 @contextmanager
 def working(home: Home, threads: int = 4) -> Iterator[None]:
-    """Sync on schedule, fetch what webhooks name, settle their events, deliver our own.
+    """Sync on schedule, fetch what webhooks name, settle their events, deliver our own,
+    evaluate what is new.
 
     Args:
         threads: jobs at once.
     """
     with ExitStack() as stack:
-        for part in (home.settler, home.deliverer, worker_of(home, threads)):
+        for part in (home.settler, home.deliverer, worker_of(home, threads), home.evaluator):
             part.start()
             stack.callback(part.stop)
         yield

@@ -34,6 +34,7 @@ from meterstone.ledger.migrate import migrate
 from meterstone.ledger.outbox import Outbox
 from meterstone.ledger.people import People
 from meterstone.ledger.queue import Queue, QueueIn
+from meterstone.ledger.scorecards import Scorecards
 from meterstone.ledger.seal import Sealer
 from meterstone.ledger.secrets import HOME_KEY, Secrets
 from meterstone.ledger.sign_ins import SignIns
@@ -65,6 +66,7 @@ class Change:
     people: People = field(init=False)
     sign_ins: SignIns = field(init=False)
     alerts: Alerts = field(init=False)
+    scorecards: Scorecards = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -81,6 +83,7 @@ class Change:
             ("people", People(self._tx)),
             ("sign_ins", SignIns(self._tx)),
             ("alerts", Alerts(self._tx)),
+            ("scorecards", Scorecards(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

@@ -502,3 +502,28 @@ one_time_links = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
 )
+
+scorecards = sa.Table(
+    "scorecards",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("scope_kind", sa.Text, nullable=False),
+    sa.Column("scope_key", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),  # a calendar day, ISO 8601
+    sa.Column("known_at", Moment, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # canonical JSON, zstd
+    sa.Column("changes", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_scorecards_scope", scorecards.c.scope_kind, scorecards.c.scope_key, scorecards.c.day)
+
+scope_days = sa.Table(
+    "scope_days",
+    metadata,
+    sa.Column("scope_kind", sa.Text, primary_key=True),
+    sa.Column("scope_key", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # JSON, zstd
+    sa.Column("version", sa.BigInteger, nullable=False),
+)

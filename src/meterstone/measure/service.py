@@ -21,7 +21,14 @@ from meterstone.measure.gates import (
     group_refs,
     maintenance_windows,
 )
-from meterstone.measure.history import History, cell_value, day_end, last_closed_day
+from meterstone.measure.history import (
+    DayResult,
+    History,
+    cell_value,
+    day_end,
+    last_closed_day,
+    place_scope,
+)
 from meterstone.measure.results import (
     GateResult,
     Measurement,
@@ -132,6 +139,37 @@ class Measuring:
             return []
         missing = self._history.missing(refs, days[:-1])
         return [day_end(day, zone) for day in missing] if len(missing) <= _FEW_DAYS else []
+
+    def outdated(self, days: Sequence[date]) -> list[date]:
+        """Days whose results are not known any more (or never were): a fact of theirs or of an
+        earlier day was touched. To be asked before anything is measured."""
+        refs = [ref for ref, (m, _) in self._subject.catalogue.by_ref().items() if not m.looks_back]
+        return self._history.missing(refs, days)
+
+    def by_day(self, days: Sequence[date]) -> Iterator[tuple[date, MetricResult]]:
+        """The results of each day at all scopes, with their intervals; without metrics that
+        look back (see `on_record`)."""
+        zone = ZoneInfo(self._subject.catalogue.time_zone)
+        computed = [m.id for m in self._subject.catalogue.metrics.values() if not m.looks_back]
+        evaluation = self._evaluator.evaluate([day_end(day, zone) for day in days], computed)
+        self._history.take(evaluation)
+        for index, day in enumerate(days):
+            for result in self._results(evaluation.alone(index), {}, rules=False):
+                yield day, result
+
+    def on_record(self, days: Sequence[date]) -> Iterator[tuple[str, date, DayResult]]:
+        """What is said of the network on each day, by id: as published, else as it is known now;
+        also of metrics that look back."""
+        places = self._subject.catalogue.by_ref()
+        refs = {
+            metric.id: ref
+            for ref, (metric, place) in reversed(places.items())
+            if place_scope(metric, place).kind == "network"
+        }
+        found = self._history.days(refs.values(), days, rules=True)
+        for id_, ref in refs.items():
+            for day in days:
+                yield id_, day, found[day][ref]
 
     def one(
         self, metric: Metric, scope: Scope
