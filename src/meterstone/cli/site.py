@@ -17,6 +17,7 @@ from meterstone.connect.reconcile import reconcile_routes
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
+from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
@@ -48,4 +49,5 @@ def _machines(home: Home, url: str) -> list[BaseRoute]:
         *oauth_routes(home.access, url),
         *webhook_routes(Webhooks(home.ledger, "api", home.strangers_egress)),
         *WebhookReceiver(home.deliveries).routes(),
+        *metrics_routes(lambda: home.board, lambda: home.watch.now),
     ]

@@ -25,7 +25,7 @@ def up(
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run everything of a home: pages, API, ways in, syncs, alarms, reports.
+    """Run everything of a home: page, API, ways in, syncs, webhooks, evaluation, /metrics.
 
     Prints one line with the address once requests are answered. SIGTERM and Ctrl-C end it within
     10 s; what was acknowledged is kept.
