@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homes import own_catalogue, probe_line
 from starlette.testclient import TestClient
 
+from homes import own_catalogue, probe_line
 from meterstone.app import Home
 from meterstone.cli.site import site_app
 from meterstone.measure.results import Scope
