@@ -10,8 +10,10 @@ from meterstone.ledger.inbound import InboundEvent
 from meterstone.ledger.jobs import PRIORITIES, Job, Priority
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
+from meterstone.ledger.notices import Channel, Notice
 from meterstone.ledger.outbox import DELIVER
 from meterstone.ledger.people import Person, PersonStatus
+from meterstone.ledger.reports import ReportPlan, ReportRun
 from meterstone.ledger.secrets import Secret
 from meterstone.ledger.sign_ins import ApiToken, OneTimeLink, Session
 
@@ -24,6 +26,7 @@ __all__ = [
     "AuditLog",
     "AuditReport",
     "Change",
+    "Channel",
     "Connection",
     "Cursor",
     "Delivery",
@@ -38,10 +41,13 @@ __all__ = [
     "Lease",
     "Ledger",
     "Message",
+    "Notice",
     "OneTimeLink",
     "Person",
     "PersonStatus",
     "Priority",
+    "ReportPlan",
+    "ReportRun",
     "Secret",
     "Session",
     "Status",

@@ -31,9 +31,11 @@ from meterstone.ledger.discrepancies import Discrepancies
 from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
+from meterstone.ledger.notices import Notices
 from meterstone.ledger.outbox import Outbox
 from meterstone.ledger.people import People
 from meterstone.ledger.queue import Queue, QueueIn
+from meterstone.ledger.reports import Reports
 from meterstone.ledger.scorecards import Scorecards
 from meterstone.ledger.seal import Sealer
 from meterstone.ledger.secrets import HOME_KEY, Secrets
@@ -67,6 +69,8 @@ class Change:
     sign_ins: SignIns = field(init=False)
     alerts: Alerts = field(init=False)
     scorecards: Scorecards = field(init=False)
+    reports: Reports = field(init=False)
+    notices: Notices = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -84,6 +88,8 @@ class Change:
             ("sign_ins", SignIns(self._tx)),
             ("alerts", Alerts(self._tx)),
             ("scorecards", Scorecards(self._tx)),
+            ("reports", Reports(self._tx)),
+            ("notices", Notices(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

@@ -526,4 +526,101 @@ scope_days = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),  # JSON, zstd
     sa.Column("version", sa.BigInteger, nullable=False),
+
+report_runs = sa.Table(
+    "report_runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("requested_at", Moment, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("finished_at", Moment),
+    sa.Column("scorecard", sa.Text, nullable=False),
+    sa.Column("files", sa.JSON, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("mend", sa.Text, nullable=False),
+    sa.Column("viewed_at", Moment),
+    sa.Column("viewed_by", sa.Text, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),  # what the facts tell already
+)
+sa.Index(
+    "uq_report_runs_period",
+    report_runs.c.kind,
+    report_runs.c.scope,
+    report_runs.c.day,
+    unique=True,
+    sqlite_where=sa.text("mode = 'scheduled'"),
+    postgresql_where=sa.text("mode = 'scheduled'"),
+)
+sa.Index("ix_report_runs_requested_at", report_runs.c.requested_at)
+
+report_plans = sa.Table(
+    "report_plans",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),  # local time of day, 06:00
+    sa.Column("channels", sa.JSON, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),  # periods that ended before are not made
+)
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("way", sa.Text, nullable=False),  # of its URL, which is a secret: mailto, slack …
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("last_at", Moment),
+    sa.Column("last_error", sa.Text, nullable=False),
+)
+
+routes = sa.Table(
+    "routes",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("incidents", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("sent_at", Moment),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+sa.Index("ix_notices_created_at", notices.c.created_at)
+
+notice_events = sa.Table(
+    "notice_events",
+    metadata,
+    sa.Column("route", sa.Text, primary_key=True),
+    sa.Column("event", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("notice", sa.Text),  # null: waits for its group
+)
+
+notice_seen = sa.Table(
+    "notice_seen",
+    metadata,
+    sa.Column("event", sa.BigInteger, primary_key=True, autoincrement=False),
 )

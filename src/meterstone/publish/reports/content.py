@@ -1,0 +1,193 @@
+"""What a report of a kind shows, from the documents of the board and of now alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from meterstone.board.model import Board, Card
+from meterstone.detect.state import Now
+from meterstone.measure.results import Scope, ScopeKind
+from meterstone.publish.reports import chapters
+from meterstone.publish.reports.model import KINDS, Kind, KindOf, Line, Provenance, Report, Section
+from meterstone.publish.reports.view import View, titles
+from meterstone.scorecard.values import count_text, format_day, format_moment
+
+PROMISES: Mapping[str, Mapping[str, str]] = {
+    "roi_percentage": {
+        "met": "It has paid back.",
+        "not_met": "It has not paid back yet.",
+        "open": "The return is not proven.",
+    },
+    "network_revenue_growth": {
+        "met": "Growth holds.",
+        "not_met": "Growth is behind.",
+        "open": "Growth is not proven.",
+    },
+    "manual_work_elimination": {
+        "met": "Manual work is gone.",
+        "not_met": "Too much work is still done by hand.",
+        "open": "Saved work is not proven.",
+    },
+    "franchise_owner_satisfaction": {
+        "met": "Owners are satisfied.",
+        "not_met": "Owners are not satisfied yet.",
+        "open": "Whether owners are satisfied is not proven.",
+    },
+}
+"""The four promises of the programme (return, growth, efficiency, satisfaction), and what each
+verdict of theirs means in a sentence."""
+
+
+def report(
+    kind: Kind,
+    card: Card,
+    board: Board,
+    now: Now | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """The content of a report.
+
+    Args:
+        card: the scorecard of its scope and of the last day of its period.
+        now: what is known of this moment; leave it out for a day that is long over.
+        on_progress: told what is being read.
+    """
+    view = View(KINDS[kind], card, board, now, on_progress)
+    on_progress("reading the board")
+    promised = view.some(PROMISES)
+    sections = [section for section in _CHAPTERS[kind](view, promised) if section.blocks]
+    document = card.document
+    return Report(
+        kind=view.kind,
+        about=_about(card.scope, board),
+        day=card.day,
+        period=period_text(view.kind, card),
+        zone=document["time_zone"],
+        known_at=card.known_at,
+        simulated="simulated" in document["labels"],
+        sentence=_sentence(view, promised),
+        lead=_lead(view),
+        sections=sections,
+        provenance=_provenance(card),
+        body=card.body,
+        document=document,
+    )
+
+
+def period_text(kind: KindOf, card: Card) -> str:
+    """The period in words: ``2 March 2026``, ``March 2026``, ``1st quarter of 2026``; where its
+    last day is not the end of it, up to when."""
+    day = card.day
+    if kind.every == "day":
+        return format_day(day)
+    if kind.every == "month":
+        words = format_day(day).partition(" ")[2]
+    else:
+        words = f"{('1st', '2nd', '3rd', '4th')[(day.month - 1) // 3]} quarter of {day.year}"
+    return words if chapters.is_last_day(kind, day) else f"{words} until {format_day(day)}"
+
+
+def _about(scope: Scope, board: Board) -> str:
+    if scope.kind == "network":
+        return "the network"
+    names = {named.scope: named.name for named in board.scopes(scope.kind)}
+    return names.get(scope, scope.key)
+
+
+def _sentence(view: View, promised: list[Line]) -> str:
+    """Answers what the reader of this kind asks."""
+    if view.kind.key == "daily":
+        return view.now.sentence if view.now else _day_sentence(view)
+    if not promised:
+        return str(view.document["summary"]["sentence"])
+    return " ".join(
+        PROMISES[line.number.id].get(line.number.verdict, PROMISES[line.number.id]["open"])
+        for line in promised
+    )
+
+
+def _day_sentence(view: View) -> str:
+    missed, met = view.having("not_met"), view.having("met")
+    if len(missed) > 3:
+        return f"{len(missed)} of the targets that are judged every day are missed."
+    if missed:
+        verb = "are" if len(missed) > 1 else "is"
+        return f"{titles(missed)} {verb} not met."
+    if met:
+        return "Nothing that is judged every day is missed."
+    return "Nothing can be judged on this day yet."
+
+
+def _lead(view: View) -> str:
+    """One line of fact."""
+    summary = str(view.document["summary"]["sentence"])
+    if view.document["scope"]["kind"] != "network":
+        return summary
+    kinds: tuple[tuple[ScopeKind, str], ...] = (
+        ("integration", "integrations"),
+        ("franchise", "franchises"),
+    )
+    counted = [
+        count_text(len(found), word) for kind, word in kinds if (found := view.board.scopes(kind))
+    ]
+    return f"{', '.join(counted)}. {summary}" if counted else summary
+
+
+def _provenance(card: Card) -> Provenance:
+    document = card.document
+    return Provenance(
+        hash=card.hash,
+        key_id=document["signature"]["key_id"],
+        signature=document["signature"]["value"],
+        known_at=format_moment(document["known_at"], document["time_zone"]),
+        catalogue=f"{document['catalogue']['name']} {document['catalogue']['version']}",
+        catalogue_hash=document["catalogue"]["hash"],
+        landed=document["input"]["highest_seq"],
+        digest=document["input"]["digest"],
+        revision=document["revision"],
+    )
+
+
+def _daily(view: View, promised: list[Line]) -> list[Section]:
+    del promised  # executives have their own report
+    return [
+        chapters.wrong(view),
+        chapters.integrations(view),
+        chapters.budgets(view),
+        chapters.moved(view),
+        chapters.systems(view, "What is judged every day"),
+        chapters.restated(view),
+    ]
+
+
+def _monthly(view: View, promised: list[Line]) -> list[Section]:
+    return [
+        chapters.promises(promised),
+        chapters.declaration(view),
+        chapters.decisions(view),
+        chapters.moved(view),
+        chapters.phases(view),
+        chapters.standing(view),
+        chapters.restated(view),
+    ]
+
+
+def _quarterly(view: View, promised: list[Line]) -> list[Section]:
+    return [
+        chapters.promises(promised),
+        chapters.declaration(view),
+        chapters.decisions(view),
+        chapters.moved(view),
+        chapters.phases(view),
+        chapters.integrations(view),
+        chapters.franchises(view),
+        *chapters.each_system(view),
+        chapters.restated(view),
+    ]
+
+
+_CHAPTERS: Mapping[Kind, Callable[[View, list[Line]], list[Section]]] = {
+    "daily": _daily,
+    "monthly": _monthly,
+    "quarterly": _quarterly,
+}
