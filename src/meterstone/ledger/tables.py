@@ -526,6 +526,7 @@ scope_days = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),  # JSON, zstd
     sa.Column("version", sa.BigInteger, nullable=False),
+)
 
 report_runs = sa.Table(
     "report_runs",
