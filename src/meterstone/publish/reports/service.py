@@ -1,0 +1,186 @@
+"""Makes reports: a run is a row of the ledger, its progress is kept, its files lie in the home.
+
+A run that was killed is done again by its job; files that were finished are kept as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from meterstone.board.model import Board
+from meterstone.detect.state import Now
+from meterstone.errors import InputError, MeterstoneError, suggest
+from meterstone.ledger import Job, Ledger, ReportRun
+from meterstone.measure.results import Scope, rfc3339
+from meterstone.publish.reports.content import report
+from meterstone.publish.reports.mail import letter_of
+from meterstone.publish.reports.model import KINDS, Kind, MadeFile, Report
+from meterstone.publish.reports.pdf import pdf_of
+from meterstone.publish.reports.xlsx import xlsx_of
+
+MAKE = "report_make"
+Tell = Callable[[bytes, str], None]
+"""Lands JSON lines of facts under a name."""
+
+
+def _mail(made: Report) -> MadeFile:
+    letter = letter_of(made, ())
+    message = letter.message("reports@meterstone.invalid", [], made.provenance.hash)
+    return MadeFile(f"{made.stem}.eml", "message/rfc822", bytes(message))
+
+
+_FILES: Mapping[str, Callable[[Report], MadeFile]] = {
+    "laying out the PDF": pdf_of,
+    "writing the spreadsheet": xlsx_of,
+    "writing the mail": _mail,
+}
+"""What is made, by the words in which its progress is told."""
+
+
+class Reports:
+    """Reports of a home.
+
+    Args:
+        ledger: runs and their jobs.
+        board: the scorecards.
+        now: the state of this moment.
+        folder: where files are kept, a folder a run.
+        tell: lands ``report_run`` facts.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        board: Callable[[], Board],
+        now: Callable[[], Now | None],
+        folder: Path,
+        tell: Tell,
+    ) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._now = now
+        self._folder = folder
+        self._tell = tell
+
+    @property
+    def handlers(self) -> Mapping[str, Callable[[Job], None]]:
+        """What a worker does for each kind of job."""
+        return {MAKE: self._do}
+
+    def _do(self, job: Job) -> None:
+        self.make(str(job.payload["run"]))
+
+    def ask(
+        self, kind: str, actor: str, scope: Scope | None = None, day: date | None = None
+    ) -> ReportRun:
+        """Queue a report; its run tells how far it is.
+
+        Args:
+            day: the last day that it reports; None: the newest there is.
+
+        Raises:
+            InputError: there is no such kind, or no scorecard of that day.
+        """
+        if kind not in KINDS:
+            raise InputError(
+                f"unknown report {kind!r}", place="kind", mend=suggest(kind, list(KINDS))
+            )
+        about = scope or Scope("network")
+        card = self._board().card(about, day)
+        if card is None or (day is not None and card.day != day):
+            raise InputError(
+                f"there is no scorecard of {about} for {day or 'any day'}",
+                place="day",
+                mend="choose a day that is on the board",
+            )
+        with self._ledger.change(actor) as change:
+            run = change.reports.ask(kind, str(about), card.day)
+            assert run is not None  # noqa: S101  # only scheduled ones are unique
+            change.queue.put(
+                MAKE, {"run": run.id}, dedupe=f"{MAKE}:{run.id}", priority="interactive",
+                most_attempts=3,
+            )  # fmt: skip
+        return run
+
+    def make(self, run_id: str) -> ReportRun:
+        """Make what a run asks for, and tell of it; a run that is over stays as it is."""
+        with self._ledger.read() as seen:
+            run = seen.reports.get(run_id)
+        if not run.is_over:
+            try:
+                self._make(run)
+            except MeterstoneError as error:
+                with self._ledger.change("reports") as change:
+                    change.reports.failed(run_id, error.cause, error.mend)
+        self.tell()
+        with self._ledger.read() as seen:
+            return seen.reports.get(run_id)
+
+    def _make(self, run: ReportRun) -> None:
+        board = self._board()
+        kind, _, key = run.scope.partition(":")
+        card = board.card(Scope(kind, key or "*"), run.day)  # type: ignore[arg-type]  # was asked
+        if card is None:
+            raise InputError("its scorecard is gone", place=run.id, mend="ask for it again")
+        parts = len(_FILES) + 1
+        self._progress(run.id, "reading the board", 0, parts)
+        newest = board.days(card.scope)[-1:] == [card.day]
+        made = report(_kind(run.kind), card, board, self._now() if newest else None)
+        kept = list(run.files) if run.scorecard == card.hash else []
+        for number, (step, make) in enumerate(_FILES.items(), 1):
+            self._progress(run.id, step, number, parts)
+            if len(kept) < number:
+                kept.append(self._keep(run.id, make(made)))
+                with self._ledger.change("reports") as change:
+                    change.reports.keep(run.id, card.hash, kept)
+        with self._ledger.change("reports") as change:
+            change.reports.made(run.id)
+
+    def _progress(self, run: str, step: str, done: int, parts: int) -> None:
+        with self._ledger.change("reports") as change:
+            change.reports.progress(run, step, done, parts)
+
+    def _keep(self, run: str, file: MadeFile) -> dict[str, Any]:
+        folder = self._folder / run
+        folder.mkdir(parents=True, exist_ok=True)
+        half = folder / f"{file.name}.part"
+        half.write_bytes(file.data)
+        half.replace(folder / file.name)
+        return {
+            "name": file.name, "media_type": file.media_type, "bytes": len(file.data),
+            "sha256": hashlib.sha256(file.data).hexdigest(),
+        }  # fmt: skip
+
+    def tell(self) -> int:
+        """Land the facts of runs that are over; how many. Told twice they have no effect."""
+        with self._ledger.read() as seen:
+            runs = seen.reports.all(untold=True)
+        if runs:
+            lines = b"".join(json.dumps(fact(run)).encode() + b"\n" for run in runs)
+            self._tell(lines, "reports")
+            with self._ledger.change("reports") as change:
+                change.reports.tell(runs)
+        return len(runs)
+
+
+def fact(run: ReportRun) -> dict[str, Any]:
+    """The ``report_run`` fact of a run that is over."""
+
+    def text(moment: datetime | None) -> str | None:
+        return None if moment is None else rfc3339(moment)
+
+    return {
+        "fact": "report_run", "source": "hub", "run_id": run.id,
+        "report_key": KINDS[_kind(run.kind)].report_key, "requested_at": text(run.requested_at),
+        "available_at": text(run.finished_at) if run.state == "made" else None, "kind": run.mode,
+        "automated": True, "viewed_at": text(run.viewed_at), "viewer_id": run.viewed_by or None,
+    }  # fmt: skip
+
+
+def _kind(text: str) -> Kind:
+    return KINDS[text].key  # type: ignore[index]  # an unknown one is refused when it is asked for
