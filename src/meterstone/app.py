@@ -5,6 +5,7 @@
   ledger.sqlite       connections, secrets, jobs, audit log (or METERSTONE_LEDGER_URL); nor can this
   audit/checkpoints   signed checkpoints of the audit log
   warehouse.duckdb    facts and rollups, made from the log by `meterstone rebuild`
+  reports/            finished reports, a folder each
   keys/               the keys that sign and seal, and the public keys that are trusted
   catalogue/          the own definitions of this home, where it has any
 """
@@ -51,6 +52,7 @@ from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
 from meterstone.publish.outbound.deliverer import Deliverer
+from meterstone.publish.reports.service import Reports
 from meterstone.record.attestation import (
     SOON,
     Due,
@@ -258,6 +260,17 @@ class Home:
     def alerts(self) -> Alerts:
         """Alerts and incidents, for those who ask."""
         return Alerts(self.ledger, wake=self.watch.wake)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Makes reports of what is on the board."""
+
+        def tell(lines: bytes, name: str) -> None:
+            self.log.land(facts_of_ours(lines, name, "hub"))
+
+        return Reports(
+            self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell
+        )
 
     @property
     def subject(self) -> Subject:

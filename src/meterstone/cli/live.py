@@ -37,6 +37,8 @@ def worker_of(home: Home, threads: int) -> Worker:
         for kind, handler in schedule.handlers.items():
             worker.handle(kind, handler)
         schedule.begin()
+    for kind, handler in home.reports.handlers.items():
+        worker.handle(kind, handler)
     worker.handle(PUSH, home.pushing.handle)
     home.pushing.ensure()
     return worker

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from meterstone.app import Home
 from meterstone.errors import InputError
 from meterstone.ledger import Ledger
 from meterstone.publish.reports import service
@@ -63,6 +64,17 @@ def test_a_killed_run_goes_on_with_the_files_that_it_has(reports, told, monkeypa
     monkeypatch.setitem(service._FILES, "laying out the PDF", kill)
     assert reports.make(asked.id).state == "made"
     assert len(told) == 1
+
+
+def test_the_fact_lands_in_a_home(tmp_path: Path) -> None:
+    board = Board(_card())
+    with Home(tmp_path) as home:
+        home.__dict__["board"] = board
+        run = home.reports.make(home.reports.ask("daily", "cli").id)
+        done = home.recorder.map_new()
+        rows = home.warehouse.query("SELECT run_id, report_key FROM facts.report_run").to_pylist()
+    assert done.appended.new == 1
+    assert rows == [{"run_id": run.id, "report_key": "meterstone:daily"}]
 
 
 def test_what_does_not_exist_is_refused(reports) -> None:
