@@ -20,6 +20,7 @@ from meterstone.cli import (
     measurement,
     reconciling,
     record,
+    reporting,
     sandbox,
     scorecards,
     syncing,
@@ -53,6 +54,7 @@ for part in (
     audit,
     reconciling,
     webhooks,
+    reporting,
 ):
     app.add_typer(part.app)
 
