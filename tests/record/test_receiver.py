@@ -31,6 +31,7 @@ from meterstone.record import answers, receiver
 from meterstone.record.answers import JSON, PROBLEM, PROTOBUF
 from meterstone.record.bodies import Limits, gunzip
 from meterstone.record.receiver import create_receiver, serve
+from meterstone.record.serving import ended_by_signals
 
 NDJSON = "application/x-ndjson"
 Probe = Callable[..., dict[str, Any]]
@@ -612,7 +613,7 @@ def test_signals_are_left_alone_outside_the_main_thread() -> None:
     seen = []
 
     def run() -> None:
-        with receiver._ended_by_signals():
+        with ended_by_signals():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=run)

@@ -10,7 +10,6 @@ from meterstone.ledger.inbound import InboundEvent
 from meterstone.ledger.jobs import PRIORITIES, Job, Priority
 from meterstone.ledger.leases import Lease
 from meterstone.ledger.ledger import Change, Ledger
-from meterstone.ledger.notices import Channel, Notice
 from meterstone.ledger.outbox import DELIVER
 from meterstone.ledger.people import Person, PersonStatus
 from meterstone.ledger.reports import ReportPlan, ReportRun
@@ -26,7 +25,6 @@ __all__ = [
     "AuditLog",
     "AuditReport",
     "Change",
-    "Channel",
     "Connection",
     "Cursor",
     "Delivery",
@@ -41,7 +39,6 @@ __all__ = [
     "Lease",
     "Ledger",
     "Message",
-    "Notice",
     "OneTimeLink",
     "Person",
     "PersonStatus",

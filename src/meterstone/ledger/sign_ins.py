@@ -230,7 +230,8 @@ class SignIns:
     # attempts
 
     def attempts(self, key: str) -> Attempts | None:
-        """How often a key failed; None: never, as far as is remembered."""
+        """How often a key failed; None: never, as far as is remembered. Only within a change: the
+        row is held until it ends."""
         query = _columns(sign_in_attempts, Attempts).where(sign_in_attempts.c.key == key)
         row = self._tx.run(query.with_for_update()).first()
         return None if row is None else Attempts(**row._mapping)

@@ -39,6 +39,8 @@ class Rollups:
         self._catalogue = catalogue
         zone = ZoneInfo(catalogue.time_zone)
         self._compiler = Compiler(warehouse, vocabulary, catalogue.relations, None, zone)
+        # in time zones behind UTC a day of facts reaches into the day before
+        self._reaches_back = int(_is_behind_utc(zone))
         self._facts = [schema for schema in vocabulary.values() if schema.rollup]
         self._relations = [r for r in catalogue.relations.values() if r.materialize]
         self._made: dict[str, set[date]] = {}
@@ -61,8 +63,7 @@ class Rollups:
                 statements += self._refresh_fact(schema, first, last)
         for relation in self._relations:
             statements += self._forget(relation, by_fact)
-        # in time zones behind UTC a day of facts reaches into the day before
-        first = min(entry.day for entry in dirty) - timedelta(days=1)
+        first = min(entry.day for entry in dirty) - timedelta(days=self._reaches_back)
         statements.append(f"DELETE FROM rollup.day_verdict WHERE day >= DATE '{first}'")
         self._warehouse.derive(statements, dirty)
         return dirty
@@ -279,6 +280,12 @@ class Rollups:
 
 
 Value = float | str | None
+
+
+def _is_behind_utc(zone: ZoneInfo) -> bool:
+    """Whether days of the zone end after those of UTC, in winter or in summer."""
+    offsets = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
+    return any(offset is not None and offset < timedelta() for offset in offsets)
 
 
 def _number(value: Value) -> str:
