@@ -51,6 +51,7 @@ from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
+from meterstone.people.service import House
 from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.reports.service import Reports
 from meterstone.record.attestation import (
@@ -260,6 +261,11 @@ class Home:
     def alerts(self) -> Alerts:
         """Alerts and incidents, for those who ask."""
         return Alerts(self.ledger, wake=self.watch.wake)
+
+    @cached_property
+    def people(self) -> House:
+        """Who may come in, and how."""
+        return House(self.ledger)
 
     @cached_property
     def reports(self) -> Reports:

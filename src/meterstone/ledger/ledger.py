@@ -182,6 +182,10 @@ class Ledger:
         with self._store.reading() as transaction:
             yield Change(transaction, self._sealer)
 
+    def now(self) -> datetime:
+        """The moment by the clock that this ledger goes by."""
+        return self._store.now()
+
     def rotate_home_key(self, actor: str) -> str:
         """A new key of the home wraps all data keys; the former one is destroyed."""
         with self.change(actor) as change:

@@ -46,16 +46,10 @@ class Secrets:
         Raises:
             VerificationFailed: it does not open: changed, or moved from another place.
         """
-        # With its key in one statement: of an owner who is removed meanwhile, both or neither.
-        query = (
-            sa.select(secrets, data_keys.c.wrapped, data_keys.c.home_key)
-            .join(data_keys, data_keys.c.owner == secrets.c.owner)
-            .where(secrets.c.owner == owner, secrets.c.name == name, secrets.c.sealed.is_not(None))
-        )
-        row = self._tx.run(query).first()
-        if row is None:
+        row = self._row(owner, name)
+        if row is None or row.sealed is None:
             return None
-        key = self._sealer.unwrap(row.wrapped, owner, row.home_key)
+        key = self._data_key(owner)
         return Secret(
             owner=owner,
             name=name,

@@ -56,3 +56,8 @@ def mail_address(text: str) -> str | None:
     if not _MAIL.fullmatch(address):
         raise InputError("is no mail address", place="mail", mend="write name@example.com")
     return address
+
+
+def typed_name(text: str) -> str:
+    """What somebody typed as a name, to look it up: also what can be nobody's."""
+    return unicodedata.normalize("NFKC", text[:_MOST_SHOWN]).strip().casefold()
