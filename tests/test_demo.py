@@ -1,36 +1,41 @@
-"""The demonstration gives the known answers of its sample data."""
+"""The demonstration gives the known answers of its real sample data; its network lives."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 from collections import Counter
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from homes import Meterstone
 from meterstone import cli, demo
 from meterstone.app import Home
+from meterstone.demo.living import Living
+from meterstone.demo.network import happened_at, make_network
 from meterstone.measure.history import day_end
+from meterstone.record.ingest import ingest
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def ran(home):
-    """``meterstone demo --no-serve``, run once."""
-    words = ["meterstone", "demo", "--no-serve", "--home", str(home), "--json"]
-    with pytest.MonkeyPatch.context() as patch:
+def ran(tmp_path_factory):
+    """The home that ``meterstone demo --real --no-serve`` leaves, run once."""
+    folder = tmp_path_factory.mktemp("demo")
+    words = ["meterstone", "demo", "--real", "--no-serve", "--home", str(folder), "--json"]
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
         patch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as ended:
             cli.main()
     assert not ended.value.code
-    return home
+    (folder / "real" / "scorecard.json").write_text(said.getvalue())
+    return folder / "real"
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +89,50 @@ def test_the_scorecard_verifies(ran, monkeypatch, capfd):
     assert (found.json["outcome"], found.json["recomputed"]["outcome"]) == ("valid", "equal")
 
 
+NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+
+
 @pytest.fixture(scope="module")
-def simulated(ran):
-    return json.loads((demo.simulated_home(ran) / "scorecard.json").read_bytes())
+def network(tmp_path_factory):
+    return make_network(tmp_path_factory.mktemp("network"), NOW, shops=6, months=4)
 
 
-def test_the_simulated_network_is_apart_and_says_so(card, simulated):
-    assert card["labels"] == ["real", "reconstructed"]
-    assert simulated["labels"] == ["reconstructed", "simulated"]
-    assert simulated["day"] == "2026-09-30"
+def times_of(path: Path) -> list[datetime]:
+    """When each row of a file was complete."""
+    micros = happened_at(pq.read_table(path), path.stem).to_pylist()
+    return [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=n) for n in micros]
 
 
-def test_the_simulated_network_is_mixed(simulated):
-    verdicts = {metric["verdict"] for metric in simulated["metrics"]}
-    assert {"met", "not_met", "insufficient_data", "no_data", "expired"} <= verdicts
+def test_a_network_is_parted_at_the_present(network):
+    past = [at for path in network.past for at in times_of(path)]
+    future = [at for path in network.future.glob("*/*.parquet") for at in times_of(path)]
+    assert max(past) <= NOW < min(future)
+    assert max(past) > NOW - timedelta(hours=1)
+    assert min(past) < NOW - timedelta(days=90)
+    assert max(future) > NOW + timedelta(days=3)
+
+
+def test_the_past_is_loaded_without_a_rest(network, tmp_path):
+    with Home(tmp_path) as home:
+        ingest(home.recorder, [str(path) for path in network.past])
+        assert home.log.quarantined() == []
+        assert home.origin == "simulated"
+
+
+def test_what_comes_is_landed_once_and_in_its_time(network):
+    living, landed = Living(network.future), []
+
+    def land(lines: bytes) -> None:
+        landed.extend(map(json.loads, lines.splitlines()))
+
+    first = living.play(NOW + timedelta(hours=1), land)
+    assert first == len(landed) > 0
+    assert living.play(NOW + timedelta(hours=1), land) == 0
+    probes = [row for row in landed if row["fact"] == "probe"]
+    assert all(
+        NOW < datetime.fromisoformat(row["at"]) <= NOW + timedelta(hours=1) for row in probes
+    )
+    due = NOW + timedelta(hours=9)
+    living.play(due, land)
+    files = network.future.glob("*/*.parquet")
+    assert len(landed) == sum(at <= due for path in files for at in times_of(path))

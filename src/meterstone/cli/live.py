@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from meterstone.app import Home
+from meterstone.cli.telemetry import Telemetry
 from meterstone.connect.auth.schedule import CheckSchedule
 from meterstone.connect.push import PUSH
 from meterstone.connect.reconcile import Schedule, rules
@@ -13,15 +14,20 @@ from meterstone.connect.worker import Worker
 
 
 @contextmanager
-def working(home: Home, threads: int = 4) -> Iterator[None]:
+def working(home: Home, threads: int = 4, telemetry: Telemetry | None = None) -> Iterator[None]:
     """Sync on schedule, fetch what webhooks name, settle their events, deliver our own,
     evaluate what is new.
 
     Args:
+        home: opened, for as long as it works.
         threads: jobs at once.
+        telemetry: measures the jobs.
     """
+    worker = worker_of(home, threads)
+    if telemetry is not None:
+        worker.measure(telemetry.work)
     with ExitStack() as stack:
-        for part in (home.settler, home.deliverer, worker_of(home, threads), home.evaluator):
+        for part in (home.settler, home.deliverer, worker, home.evaluator):
             part.start()
             stack.callback(part.stop)
         yield

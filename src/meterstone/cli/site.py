@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from meterstone.app import Home
+from meterstone.cli.telemetry import Telemetry
 from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.reconcile import reconcile_routes
@@ -24,14 +25,16 @@ from meterstone.publish.pages import pages
 from meterstone.record.receiver import create_receiver
 
 
-def site_app(home: Home, url: str) -> ASGIApp:
+def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
     """The application of a home; its lifespan maps what is received, and drains that at the end.
 
     Args:
         home: opened, for as long as this is served.
         url: how people and vendors call us, such as ``https://meterstone.example``.
+        telemetry: measures the requests.
     """
-    return create_receiver(home.recorder, pages=[*_pages(home), *_machines(home, url)])
+    inner = create_receiver(home.recorder, pages=[*_pages(home), *_machines(home, url)])
+    return telemetry.requests(inner)
 
 
 def _pages(home: Home) -> list[BaseRoute]:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from time import sleep
 from typing import Annotated
 
+import httpx2
 import typer
+from starlette.types import ASGIApp
 
 from meterstone.app import Home
 from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption
 from meterstone.cli.site import site_app
+from meterstone.cli.telemetry import Telemetry
 from meterstone.record.serving import ended_by_signals, listening, run, served_at
 from meterstone.settings import home_path, port_number, public_url, setting
 
 app = typer.Typer()
+
+_STARTS_WITHIN_S = 20.0
+_LOOKS_EVERY_S = 0.1
 
 
 @app.command()
@@ -37,15 +49,68 @@ def up(
         Home(home_path(home)) as opened,
         listening(where, number) as listener,
         ended_by_signals(),
+        serving(opened, listener, where) as served,
     ):
-        url = public_url(where, listener.getsockname()[1])
-        site = site_app(opened, url)
-        with working(opened):
-            _tell(served_at(listener, where), as_json=json_)
-            run(site, listener)
+        served.run(as_json=json_)
 
 
-def _tell(address: str, *, as_json: bool) -> None:
+@dataclass
+class Served:
+    """A home that works and is about to be served.
+
+    Attributes:
+        app: the whole application.
+        address: where it is served.
+    """
+
+    app: ASGIApp
+    address: str
+    listener: socket.socket
+    _then: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_start(self, then: Callable[[], None]) -> None:
+        """Do something once requests are answered."""
+        self._then.append(then)
+
+    def run(self, *, as_json: bool = False) -> None:
+        """Serve until SIGTERM or SIGINT. Says where, in one line, once requests are answered."""
+
+        def started() -> None:
+            if not _answers(self.address):
+                return
+            _say(self.address, as_json=as_json)
+            for then in self._then:
+                then()
+
+        threading.Thread(target=started, name="started", daemon=True).start()
+        run(self.app, self.listener)
+
+
+@contextmanager
+def serving(home: Home, listener: socket.socket, host: str) -> Iterator[Served]:
+    """A home at work while the block runs, and its application."""
+    address = served_at(listener, host)
+    url = public_url(host, listener.getsockname()[1])
+    telemetry = Telemetry()
+    try:
+        site = site_app(home, url, telemetry)
+        with working(home, telemetry=telemetry):
+            yield Served(site, address, listener)
+    finally:
+        telemetry.close()
+
+
+def _answers(address: str) -> bool:
+    """Whether requests are answered, within the time that a start takes."""
+    for _ in range(int(_STARTS_WITHIN_S / _LOOKS_EVERY_S)):
+        with suppress(httpx2.TransportError):
+            httpx2.get(f"{address}/healthz")
+            return True
+        sleep(_LOOKS_EVERY_S)
+    return False
+
+
+def _say(address: str, *, as_json: bool) -> None:
     """One line, for a person on standard error, for a program on standard output."""
     if as_json:
         print(json.dumps({"address": address}), flush=True)

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ LONGEST_PAUSE_S = 60.0
 """A vendor that is up again is resynced at once; this is for what nobody is told of."""
 
 Handler = Callable[[Job], None]
+Measured = Callable[[str], AbstractContextManager[None]]
 
 
 class Worker:
@@ -50,6 +52,7 @@ class Worker:
         self._running: dict[int, Job] = {}
         self._next: dict[tuple[str, str], datetime] = {}
         self._thread: threading.Thread | None = None
+        self._measured: Measured = lambda _: nullcontext()
         self._handlers: dict[str, Handler] = {
             SYNC: self._sync, FETCH: self._fetch, PROBE: self._probe,
         }  # fmt: skip
@@ -57,6 +60,10 @@ class Worker:
     def handle(self, kind: str, handler: Handler) -> None:
         """Do jobs of another kind too; called before `start`."""
         self._handlers[kind] = handler
+
+    def measure(self, measured: Measured) -> None:
+        """Do each job inside a block that is given its kind; called before `start`."""
+        self._measured = measured
 
     def start(self) -> None:
         """Work until `stop`, in threads."""
@@ -128,7 +135,8 @@ class Worker:
     def _do(self, found: Job) -> None:
         queue = self._hub.ledger.queue
         try:
-            self._handlers[found.kind](found)
+            with self._measured(f"job {found.kind}"):
+                self._handlers[found.kind](found)
         except (VendorError, CredentialUnavailable) as error:
             if isinstance(error, VendorError) and not error.transient:
                 self._settle(queue.bury, found, error=error.cause)
