@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from homes import CATALOGUE, Meterstone, Ran, own_catalogue, probe_line, write_lines
-from meterstone import cli
 from meterstone.scorecard import SigningKey
 from meterstone.scorecard.sign import sign
 
@@ -358,15 +357,6 @@ def test_version_and_help(meterstone):
         assert "--json" in ran.out
     bare = meterstone(home=False)
     assert bare.code == 2
-
-
-def test_up_takes_the_address_and_says_it(filled, monkeypatch):
-    taken = []
-    monkeypatch.setattr(cli.up, "run", lambda _, listener: taken.append(listener.getsockname()))
-    monkeypatch.setenv("METERSTONE_PORT", "0")
-    ran = filled("up", "--host", "127.0.0.1", "--json")
-    ((host, port),) = taken
-    assert (ran.code, ran.json["address"]) == (0, f"http://{host}:{port}")
 
 
 def test_a_port_that_is_no_number(filled, monkeypatch):
