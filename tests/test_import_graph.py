@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "catalogue",
         "detect.state",
         "detect.service",
-        "people.rights",
+        "people",
         "connect.egress",
     },
     # computed when something new landed, read by faces

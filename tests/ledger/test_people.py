@@ -55,11 +55,13 @@ def test_what_changes_of_a_person_is_in_the_audit_log_without_the_password(ledge
         change.people.identify(ana.id, "https://issuer.example", "7")
         change.people.signed_in(ana.id)
         after = change.people.get(ana.id)
+        change.people.drop_password(ana.id)
+        assert change.people.get(ana.id).password is None
     assert (after.franchises, after.password) == (frozenset(), "$argon2id$two")
     told = [entry for entry in ledger.audit.entries() if entry.subject == ana.id]
     assert [entry.action for entry in told] == [
         "person.add", "person.own", "person.own", "person.password", "person.rehash",
-        "person.identify",
+        "person.identify", "person.password",
     ]  # fmt: skip
     assert not any("argon2" in str(entry) for entry in told)
 

@@ -18,6 +18,7 @@ from meterstone.cli import (
     demo,
     exchange,
     measurement,
+    people,
     reconciling,
     record,
     reporting,
@@ -57,6 +58,7 @@ for part in (
     reconciling,
     webhooks,
     reporting,
+    people,
 ):
     app.add_typer(part.app)
 

@@ -175,6 +175,11 @@ class People:
         self._tx.audit("person.rehash" if rehash else "person.password", person)
         self._change(person, password=hashed)
 
+    def drop_password(self, person: str) -> None:
+        """A person has no password any more; a link gives a new one."""
+        self._tx.audit("person.password", person, dropped=True)
+        self._change(person, password=None)
+
     def identify(self, person: str, issuer: str, subject: str) -> None:
         """Note who a person is at an identity provider."""
         self._tx.audit("person.identify", person, issuer=issuer)

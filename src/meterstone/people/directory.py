@@ -116,6 +116,13 @@ class Directory:
             change.sign_ins.end(found.id)
         self._cache.forget(found.id)
 
+    def drop_password(self, actor: str, person: str) -> None:
+        """The password of a person holds no longer, and their sessions end."""
+        with self._ledger.change(actor) as change:
+            change.people.drop_password(person)
+            change.sign_ins.end(person)
+        self._cache.forget(person)
+
     def change_password(self, person: str, session: str, old: str, new: str, address: str) -> None:
         """Change the own password; all other sessions end.
 

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 
 from meterstone.ledger import Ledger
 from meterstone.people.cache import Cache
+from meterstone.people.desk import Desk
 from meterstone.people.directory import Directory
 from meterstone.people.entrance import Entrance
 from meterstone.people.guard import Guard
@@ -27,6 +28,7 @@ class House:
     def __init__(self, ledger: Ledger, passwords: Passwords | None = None) -> None:
         passwords = passwords or Passwords()
         cache = Cache(ledger.now)
+        self.desk = Desk()
         self.sessions = Sessions(ledger, cache)
         self.tokens = Tokens(ledger, cache)
         self.entrance = Entrance(ledger, self.sessions, passwords)

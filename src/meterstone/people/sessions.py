@@ -98,9 +98,20 @@ class Sessions:
         with self._ledger.read() as seen:
             return [s for s in seen.sign_ins.sessions(person) if seen.now < _until(s)]
 
-    def end(self, person: str, session: str | None = None, *, but: str | None = None) -> int:
-        """End one session of a person, or all (but one). Returns how many."""
-        with self._ledger.change(person) as change:
+    def end(
+        self,
+        person: str,
+        session: str | None = None,
+        *,
+        but: str | None = None,
+        actor: str | None = None,
+    ) -> int:
+        """End one session of a person, or all (but one). Returns how many.
+
+        Args:
+            actor: who does it; None: the person.
+        """
+        with self._ledger.change(actor or person) as change:
             ended = change.sign_ins.end(person, session=session, but=but)
         self._cache.forget(person)
         return ended

@@ -35,10 +35,19 @@ class Tokens:
         self._ledger = ledger
         self._cache = cache
 
-    def make(self, person: str, name: str, rights: Iterable[Right], days: int) -> Made:
+    def make(
+        self,
+        person: str,
+        name: str,
+        rights: Iterable[Right],
+        days: int,
+        *,
+        actor: str | None = None,
+    ) -> Made:
         """A new token of a person.
 
         Args:
+            actor: who makes it; None: the person.
             rights: of those that the person has, and only what a token may have.
             days: after which it ends.
 
@@ -51,7 +60,7 @@ class Tokens:
             raise InputError(
                 f"a token lives 1 to {MOST_DAYS} days", place="days", mend="make a new one in time"
             )
-        with self._ledger.change(person) as change:
+        with self._ledger.change(actor or person) as change:
             maker = change.people.get(person)
             allowed = can_give(principal_of(maker))
             if not wanted or not wanted <= set(allowed):
@@ -99,6 +108,15 @@ class Tokens:
         """Tokens of a person, or everybody's, the newest first; also those that are over."""
         with self._ledger.read() as seen:
             return seen.sign_ins.tokens(person)
+
+    def live(self, person: str) -> list[ApiToken]:
+        """The tokens of a person that hold, the newest first."""
+        with self._ledger.read() as seen:
+            return [
+                token
+                for token in seen.sign_ins.tokens(person)
+                if token.revoked_at is None and seen.now < token.expires_at
+            ]
 
     def revoke(self, token: str, actor: str, *, person: str | None = None) -> None:
         """Revoke a token.
