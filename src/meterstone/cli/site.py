@@ -22,6 +22,7 @@ from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
+from meterstone.publish.web.static_files import static_routes
 from meterstone.record.receiver import create_receiver
 
 
@@ -39,7 +40,7 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
 
 def _pages(home: Home) -> list[BaseRoute]:
     """What people look at."""
-    return pages(home)
+    return [*pages(home), *static_routes()]
 
 
 def _machines(home: Home, url: str) -> list[BaseRoute]:
