@@ -51,6 +51,7 @@ from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
+from meterstone.people.oidc_provider import Client, IdentityProvider
 from meterstone.people.service import House
 from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.reports.service import Reports
@@ -78,11 +79,12 @@ from meterstone.scorecard import (
 )
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
-from meterstone.settings import allowed_networks, loopback_allowed, setting
+from meterstone.settings import allowed_networks, loopback_allowed, secret, setting
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
 _SHOWN_AT_ONCE = 32
+_PROVIDER_WAITS_S = 10.0
 
 SIMULATED_CLAIM = "simulated:"
 """How the claim begins by which a simulated network labels its facts."""
@@ -265,7 +267,16 @@ class Home:
     @cached_property
     def people(self) -> House:
         """Who may come in, and how."""
-        return House(self.ledger)
+        return House(self.ledger, provider=self._identity_provider())
+
+    def _identity_provider(self) -> IdentityProvider | None:
+        issuer = setting("oidc_issuer")
+        if not issuer:
+            return None
+        client = Client(
+            issuer, setting("oidc_client_id"), secret("oidc_client_secret"), setting("oidc_name")
+        )
+        return IdentityProvider(client, lambda: self.egress.client(timeout=_PROVIDER_WAITS_S))
 
     @cached_property
     def reports(self) -> Reports:

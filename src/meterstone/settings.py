@@ -36,6 +36,17 @@ SETTINGS = {
     "allow_networks": Setting(
         "METERSTONE_ALLOW_NETWORKS", "", "own networks where systems may be called: 10.1.0.0/16, …"
     ),
+    "oidc_issuer": Setting(
+        "METERSTONE_OIDC_ISSUER", "", "identity provider at which people sign in: its issuer URL"
+    ),
+    "oidc_client_id": Setting("METERSTONE_OIDC_CLIENT_ID", "", "our client id there"),
+    "oidc_client_secret": Setting("METERSTONE_OIDC_CLIENT_SECRET", "", "our secret there"),
+    "oidc_client_secret_file": Setting(
+        "METERSTONE_OIDC_CLIENT_SECRET_FILE", "", "a file that holds the secret, in its place"
+    ),
+    "oidc_name": Setting(
+        "METERSTONE_OIDC_NAME", "the identity provider", "what people call the provider"
+    ),
 }
 
 
@@ -85,6 +96,26 @@ def public_url(host: str, port: int) -> str:
             mend="give https://…, as people and vendors reach it",
         )
     return given
+
+
+def secret(name: str) -> str:
+    """A secret: of a file, where ``…_FILE`` names one, else of the environment; empty: there is
+    none.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    file = setting(f"{name}_file")
+    if not file:
+        return setting(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "cannot read the secret",
+            place=SETTINGS[f"{name}_file"].variable,
+            mend="name a text file that holds it and nothing else",
+        ) from error
 
 
 def loopback_allowed() -> bool:

@@ -69,7 +69,7 @@ def judge(**options: Any) -> Iterator[Judge]:
 
     Args:
         options: ``redirect_uris``, ``access_s`` (lifetime of an access token), ``account``,
-            ``denies`` (the person says no), ``client_auth``.
+            ``denies`` (the person says no), ``client_auth``, ``person`` (further claims).
     """
     folder = installed()
     shutil.copy(HERE / "server.mjs", folder / f"server-{os.getpid()}.mjs")
