@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import IO, Any, Literal
 from zoneinfo import ZoneInfo
 
+from meterstone.board.busy import Busy
 from meterstone.board.cards import Measured, measured
 from meterstone.board.evaluator import Evaluator
 from meterstone.board.kept import KeptBoard
@@ -415,6 +416,11 @@ class Home:
         return {Scope("integration", row["key"]): row["name"] for row in rows}
 
     @cached_property
+    def busy(self) -> Busy:
+        """What readers wait for."""
+        return Busy()
+
+    @cached_property
     def board(self) -> KeptBoard:
         """What faces read."""
         return KeptBoard(self.ledger, lambda: self.catalogue)
@@ -422,7 +428,7 @@ class Home:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Computes what faces read."""
-        return Evaluator(self, lambda _: self.board.changed())
+        return Evaluator(self, lambda _: self.board.changed(), self.busy)
 
     @cached_property
     def signing_key(self) -> SigningKey:

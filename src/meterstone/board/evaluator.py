@@ -11,12 +11,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
+from meterstone.board.busy import Busy
 from meterstone.board.cards import Measured
 from meterstone.errors import MeterstoneError
 from meterstone.ledger import Ledger
@@ -42,6 +44,9 @@ _NO_NEWS = ("input", "revision", "other")
 """Kinds of changes by which nothing is measured or judged differently."""
 
 _CHANGES_SHOWN = 40
+
+_FIRST = "measuring all targets for the first time; about a minute"
+_PAST = f"measuring the {DAYS} days before, for trends and runs; half a minute"
 
 
 class Subject(Protocol):
@@ -87,12 +92,19 @@ class Evaluator:
     """Evaluates a home; `start` does so in a thread whenever there is something new.
 
     Args:
-        told: called after each evaluation.
+        told: called whenever something was kept: the scorecards first, then the values by day.
+        busy: says what a reader waits for when there is no scorecard yet.
     """
 
-    def __init__(self, home: Subject, told: Callable[[Evaluated], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        home: Subject,
+        told: Callable[[Evaluated], None] = lambda _: None,
+        busy: Busy | None = None,
+    ) -> None:
         self._home = home
         self._told = told
+        self._busy = busy or Busy()
         self._seen: tuple[object, ...] | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,10 +114,16 @@ class Evaluator:
         newest = self._home.newest()
         if newest == self._seen:
             return None
+        known = self._kept_days()
+        with self._busy.doing(_FIRST) if not known else nullcontext(lambda _: None) as say:
+            done = self._evaluate(known, say)
+        self._seen = newest
+        return done
+
+    def _evaluate(self, known: set[date], say: Callable[[str], object]) -> Evaluated:
         began, day = time.monotonic(), self._home.last_day
         days = [day - timedelta(days=back) for back in reversed(range(DAYS))]
         outdated: list[date] = []
-        known = self._kept_days()
         measured = self._home.measured(
             day,
             lambda measuring: outdated.extend(measuring.outdated(days)),
@@ -113,9 +131,12 @@ class Evaluator:
         )
         cards = list(self._cards(measured, self._home.ledger))
         missing = [each for each in days if each in set(outdated) or each not in known]
+        if not known:  # nobody waits for the past to see the present
+            self._keep(cards, {scope: {} for scope in _scopes(measured)}, days)
+            self._told(Evaluated(day, len(cards), 0, time.monotonic() - began))
+            say(_PAST)
         values = _values(measured.measuring, missing, days)
-        self._keep(cards, values, days)
-        self._seen = newest
+        self._keep([] if not known else cards, values, days)
         done = Evaluated(day, len(cards), len(missing), time.monotonic() - began)
         self._told(done)
         return done
@@ -127,8 +148,7 @@ class Evaluator:
 
     def _cards(self, measured: Measured, ledger: Ledger) -> Iterator[Kept]:
         """Of the scopes of which something is different from what is kept."""
-        scopes = {r.scope for r in measured.measurement.metrics if r.scope.kind in _KINDS}
-        for scope in sorted(scopes):
+        for scope in _scopes(measured):
             with ledger.read() as seen:
                 before = seen.scorecards.newest(scope.kind, scope.key, measured.day)
             former = None if before is None else read(before.body)
@@ -235,6 +255,10 @@ def _values(
         if before is None or published:
             note(network, metric, day, [said.value, lower, upper, said.verdict, published])
     return found
+
+
+def _scopes(measured: Measured) -> list[Scope]:
+    return sorted({r.scope for r in measured.measurement.metrics if r.scope.kind in _KINDS})
 
 
 def _is_known(result: MetricResult) -> bool:

@@ -13,15 +13,15 @@ import typer
 
 from meterstone import demo
 from meterstone.app import Home
+from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption, emit, log
 from meterstone.cli.up import serving
-from meterstone.demo.living import Living
-from meterstone.demo.network import Parted, make_network
-from meterstone.demo.nine import nine
+from meterstone.connect.egress import VENDORS, Egress
+from meterstone.demo.coming import Coming
+from meterstone.demo.network import make_network
 from meterstone.measure.results import Scope
 from meterstone.publish import terminal
 from meterstone.record.ingest import ingest
-from meterstone.record.model import facts_of_ours
 from meterstone.record.serving import ended_by_signals, listening
 from meterstone.settings import home_path
 
@@ -72,7 +72,7 @@ def _print(folder: Path, *, real: bool, as_json: bool) -> None:
         if real:
             opened, day = stack.enter_context(_real(folder)), demo.DAY
         else:
-            opened, _ = stack.enter_context(_network(folder))
+            opened = stack.enter_context(_network(folder))
             day = opened.last_day
         document = _measured(opened, day)
     emit(document, as_json=as_json, text=terminal.scorecard(document))
@@ -93,9 +93,8 @@ def _real(folder: Path) -> Iterator[Home]:
 
 
 @contextmanager
-def _network(folder: Path) -> Iterator[tuple[Home, Parted]]:
-    """A home with a network that is simulated up to now; made anew each time, as the vendors are:
-    what they issued before is worth nothing to new ones."""
+def _network(folder: Path) -> Iterator[Home]:
+    """A home with a network that is simulated up to now."""
     shutil.rmtree(folder / "network", ignore_errors=True)
     with log.status("simulating a franchise network") as status:
         made = make_network(
@@ -106,23 +105,23 @@ def _network(folder: Path) -> Iterator[tuple[Home, Parted]]:
     with Home(folder / "network") as opened:
         with log.status("loading a year of simulated facts"):
             ingest(opened.recorder, [str(path) for path in made.past])
-        yield opened, made
+        yield opened
 
 
 def _serve_network(folder: Path, port: int, *, as_json: bool) -> None:
     """Serve a network that lives: its facts come when their time comes, its vendors are called,
-    call back, and have trouble."""
-    with (
-        _network(folder) as (opened, made),
-        nine(opened, made.folder) as vendors,
-        listening(HOST, port) as listener,
-    ):
-        with log.status("signing in at nine vendors (simulated, on this machine)"):
-            vendors.connect()
-
-        def land(lines: bytes) -> None:
-            opened.recorder.land(facts_of_ours(lines, "simulated network", "simulated"))
-
-        with Living(made.future).playing(land), serving(opened, listener, HOST) as served:
-            served.after_start(lambda: vendors.announce(served.address))
-            served.run(as_json=as_json)
+    call back, and have trouble. Made anew each time, as the vendors are: what they issued before
+    is worth nothing to new ones."""
+    shutil.rmtree(folder / "network", ignore_errors=True)
+    with ExitStack() as stack:
+        opened = stack.enter_context(Home(folder / "network"))
+        opened.egress = Egress(VENDORS.with_loopback())  # the stand-ins are on this machine
+        listener = stack.enter_context(listening(HOST, port))
+        served = stack.enter_context(serving(opened, listener, HOST, at_work=False))
+        coming = Coming(
+            opened,
+            folder / "network" / "simulated",
+            lambda: working(opened, telemetry=served.telemetry),
+        )
+        stack.enter_context(coming.living(served.address))
+        served.run(as_json=as_json)

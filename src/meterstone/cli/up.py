@@ -6,9 +6,9 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from time import sleep
 from typing import Annotated
 
@@ -61,41 +61,44 @@ class Served:
     Attributes:
         app: the whole application.
         address: where it is served.
+        telemetry: measures its requests and jobs.
     """
 
     app: ASGIApp
     address: str
     listener: socket.socket
-    _then: list[Callable[[], None]] = field(default_factory=list)
-
-    def after_start(self, then: Callable[[], None]) -> None:
-        """Do something once requests are answered."""
-        self._then.append(then)
+    telemetry: Telemetry
 
     def run(self, *, as_json: bool = False) -> None:
         """Serve until SIGTERM or SIGINT. Says where, in one line, once requests are answered."""
 
         def started() -> None:
-            if not _answers(self.address):
-                return
-            _say(self.address, as_json=as_json)
-            for then in self._then:
-                then()
+            if _answers(self.address):
+                _say(self.address, as_json=as_json)
 
         threading.Thread(target=started, name="started", daemon=True).start()
         run(self.app, self.listener)
 
 
 @contextmanager
-def serving(home: Home, listener: socket.socket, host: str) -> Iterator[Served]:
-    """A home at work while the block runs, and its application."""
+def serving(
+    home: Home, listener: socket.socket, host: str, *, at_work: bool = True
+) -> Iterator[Served]:
+    """A home and its application while the block runs.
+
+    Args:
+        home: opened.
+        listener: listens already.
+        host: as the listener was told.
+        at_work: the home works too; False: whoever serves it sets it to work later.
+    """
     address = served_at(listener, host)
     url = public_url(host, listener.getsockname()[1])
     telemetry = Telemetry()
     try:
         site = site_app(home, url, telemetry)
-        with working(home, telemetry=telemetry):
-            yield Served(site, address, listener)
+        with working(home, telemetry=telemetry) if at_work else nullcontext():
+            yield Served(site, address, listener, telemetry)
     finally:
         telemetry.close()
 

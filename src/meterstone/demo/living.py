@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,15 +21,19 @@ TICK_S = 5.0
 Land = Callable[[bytes], object]
 """Takes facts, one JSON object a line."""
 
+Row = Mapping[str, Any]
+
 
 class Living:
     """Plays a folder of future facts.
 
     Args:
         folder: ``NNN/<fact>.parquet``, as `meterstone.demo.network.make_network` leaves it.
+        probe: what becomes of a probe that was simulated.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, probe: Callable[[Row], Row] = lambda row: row) -> None:
+        self._probe = probe
         self._tables: list[tuple[str, pa.Table, Any]] = []
         for path in sorted(folder.glob("*/*.parquet")):
             table = pq.read_table(path)
@@ -41,7 +45,8 @@ class Living:
         lines: list[str] = []
         for fact, table, at in self._tables:
             chosen = pc.and_(pc.less_equal(at, micros(now)), pc.greater(at, micros(self._until)))
-            for row in table.filter(chosen).to_pylist():
+            for simulated in table.filter(chosen).to_pylist():
+                row = self._probe(simulated) if fact == "probe" else simulated
                 told = {name: _plain(value) for name, value in row.items() if value is not None}
                 lines.append(json.dumps({"fact": fact, **told}))
         if lines:
@@ -50,13 +55,17 @@ class Living:
         return len(lines)
 
     @contextmanager
-    def playing(self, land: Land) -> Iterator[None]:
-        """Play in a thread while the block runs."""
+    def playing(
+        self, land: Land, look: Callable[[datetime], object] = lambda _: None
+    ) -> Iterator[None]:
+        """Play in a thread while the block runs; ``look`` is told each time what time it is."""
         over = threading.Event()
 
         def play() -> None:
             while not over.wait(TICK_S):
-                self.play(datetime.now(UTC), land)
+                now = datetime.now(UTC)
+                look(now)
+                self.play(now, land)
 
         thread = threading.Thread(target=play, name="living", daemon=True)
         thread.start()
