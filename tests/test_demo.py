@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,8 +20,11 @@ from meterstone import cli, demo
 from meterstone.app import Home
 from meterstone.demo.living import Living
 from meterstone.demo.network import happened_at, make_network
+from meterstone.demo.trouble import Strikes, Troubles
 from meterstone.measure.history import day_end
 from meterstone.record.ingest import ingest
+from meterstone.sandbox.kit import Clock, Faults
+from running import LIMIT_S, running
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +140,36 @@ def test_what_comes_is_landed_once_and_in_its_time(network):
     living.play(due, land)
     files = network.future.glob("*/*.parquet")
     assert len(landed) == sum(at <= due for path in files for at in times_of(path))
+
+
+def test_trouble_comes_by_its_timetable_at_the_stand_in_and_in_its_probes():
+    troubles = Troubles(NOW)
+    before, during = NOW + timedelta(seconds=119), NOW + timedelta(seconds=121)
+    assert troubles.at(NOW - timedelta(hours=1)) is troubles.at(before) is None
+    first = troubles.at(during)
+    assert (first.vendor, first.until - first.since) == ("square", timedelta(minutes=3))
+    assert troubles.at(first.until) is None
+    second = troubles.at(first.since + troubles.every)
+    assert second.vendor != first.vendor
+    row = {"at": during, "integration": "square", "ok": True, "fail_reason": "none"}
+    assert troubles.probe(row)["fail_reason"] == "provider_down"
+    assert troubles.probe(row | {"integration": "clover"})["ok"] is True
+    assert troubles.probe(row | {"at": before})["ok"] is True
+
+    faults = Faults(Clock(), seed=1)
+    strikes = Strikes(troubles, {"square": faults})
+    strikes.look(before)
+    assert faults.active() == []
+    strikes.look(during)
+    strikes.look(during + timedelta(seconds=5))
+    (fault,) = faults.active()
+    assert (fault["kind"], fault["for_s"]) == ("error", 179)
+
+
+def test_a_demonstration_is_served_at_once_and_ends_while_it_is_made(tmp_path):
+    with running(tmp_path, "demo") as demonstration:
+        assert httpx2.get(f"{demonstration.address}/healthz").status_code == httpx2.codes.OK
+        assert "/setup?link=" in demonstration.said["set_up"]
+        code, took_s = demonstration.stop()
+    assert code == 0
+    assert took_s < LIMIT_S

@@ -13,7 +13,7 @@ import pytest
 from homes import CATALOGUE
 from meterstone.app import Home
 from meterstone.board.cards import Measured
-from meterstone.board.evaluator import DAYS
+from meterstone.board.evaluator import DAYS, Evaluated, Evaluator
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.record.model import facts_of_ours
 
@@ -66,6 +66,29 @@ def test_what_was_evaluated_is_kept_and_read_as_it_was_signed(home: Home) -> Non
     assert home.board.history("up", SQUARE, until=day - timedelta(days=1)) == values[:1]
     assert home.board.history("up", SQUARE, days=1) == values[1:]
     assert [v.verdict for v in home.board.history("asked", NETWORK, days=1)] != []
+
+
+def test_who_waits_for_the_first_numbers_sees_them_before_the_past_is_measured(home: Home) -> None:
+    probe(home, home.last_day - timedelta(days=3), True)
+    probe(home, home.last_day, True, False)
+    seen: list[tuple[int, int, list[str]]] = []
+
+    def told(done: Evaluated) -> None:
+        home.board.changed()
+        history = home.board.history("up", SQUARE)
+        seen.append((done.days, len(history), home.busy.sentences()))
+
+    evaluator = Evaluator(home, told, home.busy)
+    evaluator.run_once()
+    (first, none, waited), (all_days, history, _) = seen
+    assert (first, none) == (0, 0)
+    assert "for the first time" in waited[0]
+    assert (all_days, history) == (DAYS, 2)
+    assert home.busy.sentences() == []
+    probe(home, home.last_day, False)
+    evaluator.run_once()
+    assert len(seen) == 3
+    assert seen[2][2] == []
 
 
 def test_nothing_new_is_not_evaluated_again(home: Home) -> None:

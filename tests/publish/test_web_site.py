@@ -147,3 +147,22 @@ def test_every_role_begins_on_a_page_of_its_own(role: Role) -> None:
     allowed: list[Any] = [entry.path for entry in entries_for(principal)]
     assert home in [*allowed, "/owners/F1"]
     assert len({entry.path for entry in ENTRIES}) == len(ENTRIES)
+
+
+def test_a_page_that_waits_says_for_what_and_is_asked_for_again_until_there_are_numbers() -> None:
+    class Empty(Shops):
+        def days(self, _scope: Scope) -> Sequence[date]:
+            return []
+
+    def asked(board: Shops, path: str, *busy: str) -> Response:
+        site = Site(cast("Board", board), lambda: None, busy=lambda: busy)
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        scope["principal"] = person(Role.ADMIN)
+        return site.render(Request(scope), "base.html")
+
+    waiting = asked(Empty(), "/executive", "loading <facts>")
+    assert "In progress: loading &lt;facts&gt;." in bytes(waiting.body).decode()
+    assert waiting.headers["refresh"] == "3"
+    assert "refresh" not in asked(Empty(), "/settings", "loading").headers
+    assert "refresh" not in asked(Empty(), "/executive").headers
+    assert "refresh" not in asked(Shops(), "/executive", "loading").headers

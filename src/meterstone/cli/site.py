@@ -16,12 +16,14 @@ from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.reconcile import reconcile_routes
 from meterstone.connect.webhooks import WebhookReceiver
+from meterstone.people.csrf import csrf_token
 from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
+from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
 from meterstone.record.receiver import create_receiver
 
@@ -34,12 +36,14 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
         url: how people and vendors call us, such as ``https://meterstone.example``.
         telemetry: measures the requests.
     """
-    inner = create_receiver(home.recorder, pages=[*_pages(home), *_machines(home, url)])
+    site = Site(home.board, lambda: home.watch.now, csrf_token, home.busy.sentences)
+    inner = create_receiver(home.recorder, pages=[*_pages(home, site), *_machines(home, url)])
     return telemetry.requests(inner)
 
 
-def _pages(home: Home) -> list[BaseRoute]:
+def _pages(home: Home, site: Site) -> list[BaseRoute]:
     """What people look at."""
+    del site  # the pages that are rendered with it follow
     return [*pages(home), *static_routes()]
 
 

@@ -21,6 +21,7 @@ from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption
 from meterstone.cli.site import site_app
 from meterstone.cli.telemetry import Telemetry
+from meterstone.people.links import Link
 from meterstone.record.serving import ended_by_signals, listening, run, served_at
 from meterstone.settings import home_path, port_number, public_url, setting
 
@@ -39,7 +40,8 @@ def up(
 ) -> None:
     """Run everything of a home: page, API, ways in, syncs, webhooks, evaluation, /metrics.
 
-    Prints one line with the address once requests are answered. SIGTERM and Ctrl-C end it within
+    Prints one line with the address once requests are answered, and as long as there is nobody, the
+    one-time link that makes the first administrator. SIGTERM and Ctrl-C end it within
     10 s; what was acknowledged is kept.
 
     Example: meterstone up --port 4318
@@ -59,11 +61,13 @@ class Served:
     """A home that works and is about to be served.
 
     Attributes:
+        home: opened.
         app: the whole application.
         address: where it is served.
         telemetry: measures its requests and jobs.
     """
 
+    home: Home
     app: ASGIApp
     address: str
     listener: socket.socket
@@ -74,7 +78,7 @@ class Served:
 
         def started() -> None:
             if _answers(self.address):
-                _say(self.address, as_json=as_json)
+                _say(self.address, self.home.people.links.first(), as_json=as_json)
 
         threading.Thread(target=started, name="started", daemon=True).start()
         run(self.app, self.listener)
@@ -98,7 +102,7 @@ def serving(
     try:
         site = site_app(home, url, telemetry)
         with working(home, telemetry=telemetry) if at_work else nullcontext():
-            yield Served(site, address, listener, telemetry)
+            yield Served(home, site, address, listener, telemetry)
     finally:
         telemetry.close()
 
@@ -113,9 +117,12 @@ def _answers(address: str) -> bool:
     return False
 
 
-def _say(address: str, *, as_json: bool) -> None:
-    """One line, for a person on standard error, for a program on standard output."""
+def _say(address: str, link: Link | None, *, as_json: bool) -> None:
+    """One line, for a person on standard error, for a program on standard output; with it the link
+    by which the first administrator is made, as long as there is nobody."""
+    set_up = f"{address}{link.path}" if link else None
     if as_json:
-        print(json.dumps({"address": address}), flush=True)
+        print(json.dumps({"address": address, "set_up": set_up}), flush=True)
         return
-    print(f"Meterstone is at {address}", file=sys.stderr, flush=True)
+    more = f"; begin, once, at {set_up}" if set_up else ""
+    print(f"Meterstone is at {address}{more}", file=sys.stderr, flush=True)

@@ -93,7 +93,7 @@ class Coming:
             vendors.announce(address)
         self._go_on()
         troubles = Troubles(datetime.now(UTC))
-        strikes = Strikes(troubles, vendors.vendors)
+        strikes = Strikes(troubles, {name: each.faults for name, each in vendors.vendors.items()})
         living = Living(made.future, troubles.probe)
         stack.enter_context(living.playing(self._land, strikes.look))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from meterstone.sandbox.kit import Vendor
+from meterstone.sandbox.kit import Faults
 
 _ORDER = (
     "square", "quickbooks", "clover", "salesforce", "franconnect", "ifpg", "fransmart", "powerbi",
@@ -58,10 +58,10 @@ class Troubles:
 
 
 class Strikes:
-    """Switches the trouble of a timetable on at the stand-ins."""
+    """Switches the trouble of a timetable on, in the faults of the stand-ins by vendor."""
 
-    def __init__(self, troubles: Troubles, vendors: Mapping[str, Vendor]) -> None:
-        self._troubles, self._vendors = troubles, vendors
+    def __init__(self, troubles: Troubles, faults: Mapping[str, Faults]) -> None:
+        self._troubles, self._faults = troubles, faults
         self._last: Trouble | None = None
 
     def look(self, now: datetime) -> None:
@@ -69,5 +69,5 @@ class Strikes:
         trouble = self._troubles.at(now)
         if trouble is not None and trouble != self._last:
             left = (trouble.until - now).total_seconds()
-            self._vendors[trouble.vendor].faults.switch_on("error", for_s=left)
+            self._faults[trouble.vendor].switch_on("error", for_s=left)
             self._last = trouble

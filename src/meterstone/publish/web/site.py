@@ -7,7 +7,7 @@ template. See docs/live.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -40,6 +40,9 @@ from meterstone.scorecard.values import (
 
 NETWORK = Scope("network")
 
+_LOOKS_AGAIN_S = 3
+"""After so long a page that has nothing to show yet is asked for again by the browser."""
+
 
 def _no_token(_request: Request) -> str:
     return ""
@@ -53,11 +56,13 @@ class Site:
         board: what was computed and kept.
         now: the state of this moment; gives None until the watch has looked once.
         csrf: the token of a form, of the session that the request belongs to.
+        busy: what a reader waits for at this moment, a sentence each.
     """
 
     board: Board
     now: Callable[[], Now | None]
     csrf: Callable[[Request], str] = _no_token
+    busy: Callable[[], Sequence[str]] = tuple
 
     def as_of(self, request: Request) -> AsOf:
         """The past that the reader chose.
@@ -104,7 +109,16 @@ class Site:
             "Link": f"<{style.address}>; rel=preload; as=style, "
             f"<{script.address}>; rel=modulepreload"
         }
-        return HTMLResponse(html, status, {**PAGE_HEADERS, **preload, **(headers or {})})
+        again = {"Refresh": str(_LOOKS_AGAIN_S)} if self._fills(request) else {}
+        return HTMLResponse(html, status, {**PAGE_HEADERS, **preload, **again, **(headers or {})})
+
+    def _fills(self, request: Request) -> bool:
+        """Whether there is nothing to see on the page yet, but soon will be."""
+        principal = self.principal(request)
+        shown = any(
+            entry.first and entry.is_at(request.url.path) for entry in entries_for(principal, [])
+        )
+        return shown and bool(self.busy()) and not self.board.days(NETWORK)
 
     def html(
         self, request: Request, template: str, *, card: Card | None = None, **context: Any
@@ -155,6 +169,7 @@ class Site:
             "days": days_beside(self.board.days(NETWORK), card.day if card else as_of.day),
             "card": card,
             "label": self.board.label,
+            "busy": self.busy(),
             "csrf": self.csrf,
             "style": static_file("meterstone.css").address,
             "script": static_file("live.js").address,
