@@ -1,0 +1,58 @@
+"""What pages and reports have in common: the chapters of `publish.reports`, drawn in ink on paper.
+
+Their words are made once; a page gives them its own marks and links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meterstone.publish.reports.model import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A line of values by day: an SVG path in 90 × 24, and the same in words."""
+
+    path: str
+    says: str
+
+
+def spark(line: Line) -> Spark | None:
+    """The values of a metric's days; None for fewer than two."""
+    values = line.history
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    step = 90 / (len(values) - 1)
+    parts: list[str] = []
+    pen = "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        level = (value - low) / (high - low) if high > low else 0.5
+        parts.append(f"{pen}{index * step:.1f} {21 - 18 * level:.1f}")
+        pen = "L"
+    return Spark("".join(parts), trend(line))
+
+
+def trend(line: Line) -> str:
+    """How the last quarter of the days compares with the one before it."""
+    known = [value for value in line.history if value is not None]
+    part = len(known) // 4
+    if part < 3:
+        return f"{len(known)} days on record"
+    before, after = _mean(known[-2 * part : -part]), _mean(known[-part:])
+    change = (after - before) / (abs(before) or 1.0)
+    if abs(change) < 0.005:
+        return f"steady over {2 * part} days"
+    return f"{'up' if change > 0 else 'down'} {abs(change):.1%} over {2 * part} days".replace(
+        "%", " %"
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
