@@ -9,13 +9,17 @@ from starlette.testclient import TestClient
 from homes import own_catalogue, probe_line
 from meterstone.app import Home
 from meterstone.cli.site import site_app
+from meterstone.cli.telemetry import Telemetry
 from meterstone.measure.results import Scope
 from meterstone.record.model import facts_of_ours
 
 
 def test_metrics_are_those_of_the_kept_scorecard(tmp_path: Path) -> None:
     own_catalogue(tmp_path)
-    with Home(tmp_path) as home, TestClient(site_app(home, "http://localhost")) as client:
+    with (
+        Home(tmp_path) as home,
+        TestClient(site_app(home, "http://localhost", Telemetry({}))) as client,
+    ):
         assert "meterstone_up" not in client.get("/metrics").text
         day = home.last_day
         line = probe_line(f"{day}T12:00:00Z", ok=True)

@@ -23,7 +23,7 @@ from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
-from meterstone.publish.web import executive
+from meterstone.publish.web import executive, owner
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
 from meterstone.record.receiver import create_receiver
@@ -44,7 +44,7 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
 
 def _pages(home: Home, site: Site) -> list[BaseRoute]:
     """What people look at."""
-    return [*pages(home), *static_routes(), *executive.routes(site)]
+    return [*pages(home), *static_routes(), *executive.routes(site), *owner.routes(site)]
 
 
 def _machines(home: Home, url: str) -> list[BaseRoute]:

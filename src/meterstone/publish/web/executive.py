@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
@@ -11,12 +12,13 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
+from meterstone.framework import systems
 from meterstone.publish.reports import chapters
 from meterstone.publish.reports.content import PROMISES, report
 from meterstone.publish.reports.model import KINDS
 from meterstone.publish.reports.view import View
 from meterstone.publish.web.numbers import Number, number
-from meterstone.publish.web.sections import Spark, spark
+from meterstone.publish.web.sections import spark
 from meterstone.publish.web.site import Site
 
 _DASHBOARD = "ExecutiveDashboard."
@@ -64,7 +66,7 @@ def context(card: Card, board: Board, now: Now | None) -> Mapping[str, Any]:
     }
 
 
-def _placed(card: Card, method: str, without: set[str]) -> Sequence[tuple[Number, Spark | None]]:
+def _placed(card: Card, method: str, without: set[str]) -> Sequence[Number]:
     """The metrics of a method of the framework's dashboard, in its order, by its targets."""
     found = []
     for metric in card.document["metrics"]:
@@ -75,13 +77,10 @@ def _placed(card: Card, method: str, without: set[str]) -> Sequence[tuple[Number
     order = {ref: at for at, ref in enumerate(_refs())}
     found.sort(key=lambda pair: order.get(pair[1]["ref"], 0))
     return [
-        (number(metric, place["target"]), None)
-        for metric, place in found
-        if metric["id"] not in without
+        number(metric, place["target"]) for metric, place in found if metric["id"] not in without
     ]
 
 
+@cache
 def _refs() -> tuple[str, ...]:
-    from meterstone.framework import systems
-
     return tuple(systems()["ExecutiveDashboard"].refs)

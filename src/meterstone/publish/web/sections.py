@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meterstone.publish.reports.model import Line
+from meterstone.scorecard.values import count_text, format_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,16 @@ def spark(line: Line) -> Spark | None:
 
 
 def trend(line: Line) -> str:
-    """How the last quarter of the days compares with the one before it."""
+    """The mean of the newest quarter of the days beside the quarter before it."""
     known = [value for value in line.history if value is not None]
     part = len(known) // 4
     if part < 3:
-        return f"{len(known)} days on record"
+        return f"{count_text(len(known), 'days')} on record"
     before, after = _mean(known[-2 * part : -part]), _mean(known[-part:])
-    change = (after - before) / (abs(before) or 1.0)
-    if abs(change) < 0.005:
-        return f"steady over {2 * part} days"
-    return f"{'up' if change > 0 else 'down'} {abs(change):.1%} over {2 * part} days".replace(
-        "%", " %"
-    )
+    unit = line.metric["unit"]
+    if abs(after - before) < 0.005 * abs(before or 1.0):
+        return f"steady for {2 * part} days"
+    return f"from {format_value(before, unit)} to {format_value(after, unit)} in {2 * part} days"
 
 
 def _mean(values: Sequence[float]) -> float:
