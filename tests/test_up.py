@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import socket
 import threading
@@ -15,7 +16,11 @@ import pytest
 from homes import probe_line
 from meterstone import cli
 from meterstone.app import Home
+from meterstone.ledger import Ledger
+from meterstone.people.rights import Right
+from meterstone.people.service import House
 from running import LIMIT_S, running
+from visitors import bearer
 
 
 class Sender:
@@ -54,7 +59,9 @@ class Sender:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_under_load_is_quick_and_loses_nothing(tmp_path, number):
     with running(tmp_path, "up") as up:
-        with Sender(up.address, {}) as sender:
+        with Ledger.open(tmp_path) as ledger:
+            headers = bearer(House(ledger), Right.INGEST)
+        with Sender(up.address, headers) as sender:
             assert sender.enough.wait(30)
             code, took_s = up.stop(number)
         assert code == 0
@@ -63,6 +70,29 @@ def test_a_stop_under_load_is_quick_and_loses_nothing(tmp_path, number):
         home.recorder.map_new()
         rows = home.warehouse.query("SELECT probe_id FROM facts.probe").to_pylist()
     assert set(sender.acknowledged) <= {row["probe_id"] for row in rows}
+
+
+def test_the_first_start_gives_the_set_up_link_and_later_ones_do_not(tmp_path):
+    with running(tmp_path, "up") as up:
+        link = up.said["set_up"]
+        assert link.startswith(f"{up.address}/setup?link=")
+        with httpx2.Client(headers={"Accept": "text/html"}) as browser:
+            page = browser.get(link)
+            assert page.status_code == httpx2.codes.OK
+            token = re.search(r'name="csrf" value="([^"]+)"', page.text)
+            assert token is not None
+            typed = {
+                "csrf": token[1], "link": link.partition("=")[2], "name": "ada", "called": "Ada",
+                "password": "four words not together", "again": "four words not together",
+            }  # fmt: skip
+            made = browser.post(f"{up.address}/setup", data=typed)
+            assert (made.status_code, made.headers["location"]) == (303, "/")
+            assert browser.get(f"{up.address}/account").status_code == httpx2.codes.OK
+            assert browser.get(link).status_code == httpx2.codes.NOT_FOUND
+        assert httpx2.get(f"{up.address}/account").status_code == httpx2.codes.UNAUTHORIZED
+        assert up.stop()[0] == 0
+    with running(tmp_path, "up") as again:
+        assert again.said["set_up"] is None
 
 
 def test_an_address_that_is_taken(tmp_path, monkeypatch, capfd):

@@ -7,6 +7,12 @@ Whoever adds routes adds them here, and their addresses to `meterstone.people.ru
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -16,16 +22,21 @@ from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.reconcile import reconcile_routes
 from meterstone.connect.webhooks import WebhookReceiver
+from meterstone.errors import MeterstoneError
 from meterstone.people.csrf import csrf_token
+from meterstone.people.guard import Cookies
+from meterstone.people.refusals import Refusal
+from meterstone.people.wire import for_person
 from meterstone.publish.attestation_api import attestation_routes
 from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.pages import pages
-from meterstone.publish.web import executive, owner
+from meterstone.publish.web import account, entry, executive, owner, settings, staff
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
+from meterstone.record.answers import problem
 from meterstone.record.receiver import create_receiver
 
 
@@ -38,13 +49,29 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
         telemetry: measures the requests.
     """
     site = Site(home.board, lambda: home.watch.now, csrf_token, home.busy.sentences)
-    inner = create_receiver(home.recorder, pages=[*_pages(home, site), *_machines(home, url)])
-    return telemetry.requests(inner)
+    said = Said(site)
+    return telemetry.requests(home.people.guard(inside(home, url, site, said), url, said.refused))
 
 
-def _pages(home: Home, site: Site) -> list[BaseRoute]:
+def inside(home: Home, url: str, site: Site, said: Said) -> Starlette:
+    """Everything that stands behind the guard; a test walks its routes as everybody."""
+    routes = [*_pages(home, url, site), *_machines(home, url)]
+    return create_receiver(home.recorder, pages=routes, refusal=said.failed)
+
+
+def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
     """What people look at."""
-    return [*pages(home), *static_routes(), *executive.routes(site), *owner.routes(site)]
+    cookies = Cookies(https=url.startswith("https://"))
+    return [
+        *pages(home),
+        *static_routes(),
+        *executive.routes(site),
+        *owner.routes(site),
+        *entry.routes(site, home.people, cookies, url),
+        *account.routes(site, home.people),
+        *settings.routes(site, [settings.PEOPLE]),
+        *staff.routes(site, home.people, url),
+    ]
 
 
 def _machines(home: Home, url: str) -> list[BaseRoute]:
@@ -59,3 +86,33 @@ def _machines(home: Home, url: str) -> list[BaseRoute]:
         *WebhookReceiver(home.deliveries).routes(),
         *metrics_routes(lambda: home.board, lambda: home.watch.now),
     ]
+
+
+class Said:
+    """How this house says no: a page to people, problem details to programs."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """By the guard, to a person."""
+        answer = self._site.error(request, refusal.status, refusal.cause, refusal.mend)
+        answer.headers.update(refusal.headers or {})
+        return answer
+
+    def failed(
+        self,
+        request: Request,
+        error: MeterstoneError,
+        status: HTTPStatus,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """By what was let through."""
+        if not for_person(request.scope):
+            return problem(error, status, headers)
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+            answer = self._site.error(request, status)
+        else:
+            answer = self._site.failure(request, error, status)
+        answer.headers.update(headers)
+        return answer

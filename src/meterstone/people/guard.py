@@ -28,12 +28,12 @@ from meterstone.people.rules import RULES
 from meterstone.people.secret import looks_right, new_secret
 from meterstone.people.wire import (
     cookie,
+    for_person,
     from_own_page,
     header,
     media_type,
     security_headers,
     set_cookie,
-    wants_html,
 )
 
 PRINCIPAL = "principal"
@@ -41,7 +41,6 @@ PRINCIPAL = "principal"
 SESSION = "meterstone.session"
 """Name in the scope: id of the session or token that lets the request in."""
 _VISIT_S = 24 * 3600
-_MACHINES = ("/api/", "/v1/", "/metrics", "/hooks/", "/live")
 _READS = ("GET", "HEAD")
 
 
@@ -220,7 +219,7 @@ class Guard:
         return any(csrf.holds(key, token) for token in csrf.tokens_in(head, kind))
 
     def _said_no(self, scope: Scope, refusal: Refusal) -> Response:
-        machine = scope["path"].startswith(_MACHINES) or not wants_html(scope["headers"])
+        machine = not for_person(scope)
         if refusal is refusals.UNKNOWN and not machine:
             back = scope["path"] if scope["method"] in _READS else "/"
             if scope["query_string"] and back != "/":

@@ -24,7 +24,7 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/facts", R.INGEST, R.INGEST, most_bytes=None),
     Rule("/metrics", R.SCRAPE),  # the pages of metrics are at /catalogue
     # everybody who is signed in
-    Rule("/", R.SIGNED_IN),
+    Rule("/", R.METRICS),  # the network's scorecard; SIGNED_IN once it leads each to an own page
     Rule("/account", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/logout", R.SIGNED_IN, R.SIGNED_IN, people_only=True),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from starlette.types import Scope
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 CSP = (
@@ -82,6 +84,10 @@ def media_type(headers: Headers) -> str:
     return header(headers, b"content-type").partition(";")[0].strip().lower()
 
 
-def wants_html(headers: Headers) -> bool:
-    """Whether a person looks at the answer."""
-    return "text/html" in header(headers, b"accept")
+_MACHINES = ("/api/", "/v1/", "/metrics", "/hooks/", "/live")
+
+
+def for_person(scope: Scope) -> bool:
+    """Whether a person looks at the answer, so that it is a page and no problem details."""
+    wanted = "text/html" in header(scope["headers"], b"accept")
+    return wanted and not scope["path"].startswith(_MACHINES)
