@@ -5,27 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from homes import own_catalogue
-from meterstone.app import Home
-from meterstone.cli.site import Said, inside
-from meterstone.people.csrf import csrf_token
 from meterstone.people.match import Matcher
 from meterstone.people.rights import Role
 from meterstone.people.rules import RULES
-from meterstone.publish.web.site import Site
 from visitors import sign_in
+from whole import OWN, STRANGER, House, whole_house
 
-URL = "http://testserver"
-OWN, OTHERS, NONE = "F1", "F2", "F-that-never-was"
-STRANGER = "stranger"
+OTHERS, NONE = "F2", "F-that-never-was"
 READERS = "admin operator analyst executive auditor"
 MACHINES = ("/api/", "/v1/", "/metrics", "/live")
 
@@ -84,65 +73,10 @@ MAY: Mapping[str, tuple[str, str]] = {
 }
 
 
-@dataclass
-class Reached:
-    """What stands behind the guard; notes whether a request came through."""
-
-    app: ASGIApp
-    came: list[str] = field(default_factory=list)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            self.came.append(scope["path"])
-        await self.app(scope, receive, send)
-
-
-@dataclass
-class House:
-    """The house as it is served, and a client for each who comes."""
-
-    home: Home
-    routes: list[tuple[str, str]]
-    reached: Reached
-    clients: dict[str, TestClient]
-
-    def ask(self, who: str, method: str, path: str, **more: Any) -> Any:
-        """The answer, and whether it came from behind the guard."""
-        self.reached.came.clear()
-        answer = self.clients[who].request(method, path, follow_redirects=False, **more)
-        return answer, bool(self.reached.came)
-
-
-def served(routes: list[BaseRoute], base: str = "") -> Iterator[tuple[str, str]]:
-    """Method and path of every route."""
-    for route in routes:
-        if isinstance(route, Mount):
-            yield from served(list(route.routes), base + route.path)
-        elif isinstance(route, Route):
-            for method in sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"}):
-                yield method, base + route.path
-        else:
-            path = base + str(getattr(route, "path", route))
-            for method in sorted(getattr(route, "methods", None) or {"GET"}):
-                yield method, path
-
-
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("walk")
-    own_catalogue(folder)
-    with Home(folder) as home:
-        site = Site(home.board, lambda: home.watch.now, csrf_token)
-        said = Said(site)
-        behind = inside(home, URL, site, said)
-        reached = Reached(behind)
-        guarded = home.people.guard(reached, URL, said.refused)
-        clients = {STRANGER: TestClient(guarded, raise_server_exceptions=False)}
-        for role in Role:
-            client = TestClient(guarded, raise_server_exceptions=False)
-            owned = [OWN] if role is Role.OWNER else []
-            clients[str(role)] = sign_in(client, home, role, owned)
-        yield House(home, sorted(set(served(list(behind.routes)))), reached, clients)
+    with whole_house(tmp_path_factory.mktemp("walk")) as served:
+        yield served
 
 
 def filled(path: str, franchise: str = OTHERS) -> str:

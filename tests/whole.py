@@ -1,0 +1,87 @@
+"""The whole house as it is served, behind its guard, with a client for each who comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from homes import own_catalogue
+from meterstone.app import Home
+from meterstone.cli.site import Said, inside
+from meterstone.people.csrf import csrf_token
+from meterstone.people.rights import Role
+from meterstone.publish.web.site import Site
+from visitors import sign_in
+
+URL = "http://testserver"
+OWN = "F1"
+STRANGER = "stranger"
+
+
+@dataclass
+class Reached:
+    """What stands behind the guard; notes whether a request came through."""
+
+    app: ASGIApp
+    came: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.came.append(scope["path"])
+        await self.app(scope, receive, send)
+
+
+@dataclass
+class House:
+    """The house as it is served, and a client for each who comes."""
+
+    home: Home
+    app: ASGIApp
+    routes: list[tuple[str, str]]
+    reached: Reached
+    clients: dict[str, TestClient]
+
+    def ask(self, who: str, method: str, path: str, **more: Any) -> Any:
+        """The answer, and whether it came from behind the guard."""
+        self.reached.came.clear()
+        answer = self.clients[who].request(method, path, follow_redirects=False, **more)
+        return answer, bool(self.reached.came)
+
+
+def served(routes: list[BaseRoute], base: str = "") -> Iterator[tuple[str, str]]:
+    """Method and path of every route."""
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from served(list(route.routes), base + route.path)
+        elif isinstance(route, Route):
+            for method in sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"}):
+                yield method, base + route.path
+        else:
+            path = base + str(getattr(route, "path", route))
+            for method in sorted(getattr(route, "methods", None) or {"GET"}):
+                yield method, path
+
+
+@contextmanager
+def whole_house(folder: Path) -> Iterator[House]:
+    """The house of a small home, with one person of each role; the owner owns `OWN`."""
+    own_catalogue(folder)
+    with Home(folder) as home:
+        site = Site(home.board, lambda: home.watch.now, csrf_token)
+        said = Said(site)
+        behind = inside(home, URL, site, said)
+        reached = Reached(behind)
+        guarded = home.people.guard(reached, URL, said.refused)
+        clients = {STRANGER: TestClient(guarded, raise_server_exceptions=False)}
+        for role in Role:
+            client = TestClient(guarded, raise_server_exceptions=False)
+            owned = [OWN] if role is Role.OWNER else []
+            clients[str(role)] = sign_in(client, home, role, owned)
+        yield House(home, guarded, sorted(set(served(list(behind.routes)))), reached, clients)
