@@ -41,7 +41,10 @@ from meterstone.connect.intake.inbox import Inbox
 from meterstone.connect.push import Pushing, Ready, scorecard_table
 from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.connect.settling import Settler
+from meterstone.connect.watched import Watched, franchises_of
 from meterstone.detect.service import Alerts
+from meterstone.detect.slo import default_path
+from meterstone.detect.slo import load as load_alerts
 from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
@@ -258,7 +261,12 @@ class Home:
     @cached_property
     def watch(self) -> Watch:
         """Looks after everything: alerts, incidents, and how it is now."""
-        return Watch()
+        own = self.path / "alerts.yaml"
+        return Watch(
+            ledger=self.ledger, warehouse=self.warehouse, vocabulary=vocabulary(),
+            definitions=load_alerts(own if own.exists() else default_path(), self.catalogue),
+            around=Watched(self.hub, self.recorder), franchises=franchises_of, tell=self._tell,
+        )  # fmt: skip
 
     @cached_property
     def alerts(self) -> Alerts:

@@ -27,7 +27,7 @@ def working(home: Home, threads: int = 4, telemetry: Telemetry | None = None) ->
     if telemetry is not None:
         worker.measure(telemetry.work)
     with ExitStack() as stack:
-        for part in (home.settler, home.deliverer, worker, home.evaluator):
+        for part in (home.settler, home.deliverer, worker, home.evaluator, home.watch):
             part.start()
             stack.callback(part.stop)
         yield

@@ -271,6 +271,11 @@ class Hub:
             },
         )  # fmt: skip
 
+    def outages(self) -> list[tuple[str, Outage]]:
+        """The vendors that are down as seen from here, each with its outage."""
+        found = [(key, breaker.outage) for (key, _), breaker in list(self._breakers.items())]
+        return [(key, outage) for key, outage in found if outage is not None]
+
     def down(self) -> Iterator[Connection]:
         """One connection of each vendor that is down: for looking whether it is up again."""
         for (key, _), breaker in list(self._breakers.items()):

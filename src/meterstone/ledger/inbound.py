@@ -212,6 +212,15 @@ class Inbound:
         """Changes that a poll found and no event told, judged or not, oldest first."""
         return self._some(inbound_events.c.missed)
 
+    def came(self, since: datetime) -> list[tuple[str, datetime]]:
+        """The events that arrived since a moment: connection and time of each, the newest first."""
+        table = inbound_events
+        query = sa.select(table.c.connection, table.c.arrived_at).where(
+            ~table.c.missed, table.c.arrived_at >= since
+        )
+        rows = self._tx.run(query.order_by(table.c.arrived_at.desc()).limit(_AT_ONCE))
+        return [(row.connection, row.arrived_at) for row in rows]
+
     def suspects(self, before: datetime) -> list[InboundEvent]:
         """Changes that a poll found before a moment, not judged yet, oldest first."""
         return self._some(

@@ -1,0 +1,94 @@
+"""Objectives: which burn too fast, and how much of each budget is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from meterstone.detect.attribution import blame
+from meterstone.detect.feed import Feed, Series
+from meterstone.detect.finding import Finding
+from meterstone.detect.slo import Slo
+from meterstone.detect.state import BudgetNow
+from meterstone.detect.text import budget, fill, percent, span
+from meterstone.detect.windows import (
+    Pace,
+    budget_left,
+    burn_rate,
+    exhausted_in,
+    surely_bad,
+    threshold,
+)
+
+Name = Callable[[str], str]
+
+
+def budgets(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Iterator[BudgetNow]:
+    """The error budget of each objective and key that had events in the period."""
+    for slo in slos:
+        for key in feed.keys(slo.counter):
+            counts = feed.of(slo.counter, key).counts
+            good, total = counts.sum(now, slo.period.total_seconds())
+            left = budget_left(good, total, slo.objective)
+            if left is None:
+                continue
+            burn = burn_rate(*counts.sum(now, 3600), slo.objective)
+            lasts = exhausted_in(left, burn, slo.period)
+            yield BudgetNow(
+                slo=slo.id, title=fill(slo.raw.title, {"name": name(key)}),
+                objective=slo.objective, period_days=slo.period / timedelta(days=1),
+                left=left, burn=burn, integration=key,
+                exhausted_in_s=None if lasts is None else lasts.total_seconds(),
+            )  # fmt: skip
+
+
+def burning(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Iterator[Finding]:
+    """The fastest pace that alarms, of each objective and key."""
+    for slo in slos:
+        for key in feed.keys(slo.counter):
+            series = feed.of(slo.counter, key)
+            for pace in sorted(slo.paces, key=lambda each: each.long):
+                if (burn := alarms(slo, series, pace, now)) is not None:
+                    yield _finding(slo, key, series, pace, burn, now, name)
+                    break
+
+
+def alarms(slo: Slo, series: Series, pace: Pace, now: datetime) -> float | None:
+    """The burn rate of the long window where a pace alarms; None where it does not.
+
+    Both windows have to burn at its rate. The guard at low traffic: there are ``least_bad`` bad
+    events, and chance alone does not explain that more than the budget is spent.
+    """
+    limit = threshold(pace, slo.period)
+    good, total = series.counts.sum(now, pace.long.total_seconds())
+    long = burn_rate(good, total, slo.objective)
+    if long is None or long < limit or total - good < slo.raw.least_bad:
+        return None
+    short = burn_rate(*series.counts.sum(now, pace.short.total_seconds()), slo.objective)
+    if short is None or short < limit:
+        return None
+    return long if surely_bad(total - good, total) > 1 - slo.objective else None
+
+
+def _finding(
+    slo: Slo, key: str, series: Series, pace: Pace, burn: float, now: datetime, name: Name
+) -> Finding:
+    long_s = pace.long.total_seconds()
+    good, total = series.counts.sum(now, long_s)
+    period = series.counts.sum(now, slo.period.total_seconds())
+    words = {
+        "name": name(key), "window": span(long_s), "value": percent((total - good) / total),
+        "limit": percent(1 - slo.objective),
+    }  # fmt: skip
+    recent = [bad for bad in series.bads if bad.at >= now - pace.long]
+    return Finding(
+        rule=slo.id, cause_key=f"{key}:{slo.id}", kind=slo.raw.kind, severity=pace.severity,
+        fault=blame(recent, (), ()), integration=key,
+        title=f"{name(key)} spends its error budget {burn:.3g} times too fast",
+        says=fill(slo.raw.says.means, words), next=fill(slo.raw.says.next, words),
+        budget=budget(budget_left(*period, slo.objective), burn, slo.period),
+        started_at=recent[0].at if recent else now - pace.short,
+        value=burn, threshold=threshold(pace, slo.period),
+        franchises=tuple(sorted({bad.franchise for bad in recent if bad.franchise})),
+        clear_s=60.0,
+    )  # fmt: skip
