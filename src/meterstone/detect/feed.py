@@ -160,14 +160,14 @@ class Feed:
         }
         rows = self._warehouse.query(
             f"SELECT coalesce(CAST({counter.by} AS VARCHAR), '') AS key, "
-            f"min({self._time(counter)}) AS \"at\", "
+            f'min({self._time(counter)}) AS "at", '
             f"CAST(sum(({counter.total}) - ({_good(counter)})) AS DOUBLE) AS bad, "
             f"{told['fault']} AS fault, {told['error_class']} AS error_class, "
             f"{told['franchise_id']} AS franchise "
             f"FROM {self._warehouse.relation(counter.fact, None)} AS k "
             f"WHERE {which} AND {_REAL} AND ({counter.where}) "
             f"AND ({counter.total}) > ({_good(counter)}) "
-            f"GROUP BY ALL ORDER BY \"at\" LIMIT {_BADS}"
+            f'GROUP BY ALL ORDER BY "at" LIMIT {_BADS}'
         ).to_pylist()
         for row in rows:
             self.of(name, row["key"]).bads.append(

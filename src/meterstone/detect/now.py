@@ -100,7 +100,7 @@ def signals(
     """Golden signals by endpoint group and failures by class: rows of the last hour alone."""
     source = (
         f"(SELECT * FROM {warehouse.relation('api_request', None)} AS k "
-        f"WHERE \"at\" >= {literal(now - _HOUR)} AND \"at\" <= {literal(now)} "
+        f'WHERE "at" >= {literal(now - _HOUR)} AND "at" <= {literal(now)} '
         "AND environment = 'production' AND NOT synthetic)"
     )
     groups = warehouse.query(
