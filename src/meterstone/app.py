@@ -43,8 +43,7 @@ from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.connect.settling import Settler
 from meterstone.connect.watched import Watched, franchises_of
 from meterstone.detect.service import Alerts
-from meterstone.detect.slo import default_path
-from meterstone.detect.slo import load as load_alerts
+from meterstone.detect.slo import load_of_home
 from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
@@ -261,10 +260,9 @@ class Home:
     @cached_property
     def watch(self) -> Watch:
         """Looks after everything: alerts, incidents, and how it is now."""
-        own = self.path / "alerts.yaml"
         return Watch(
             ledger=self.ledger, warehouse=self.warehouse, vocabulary=vocabulary(),
-            definitions=load_alerts(own if own.exists() else default_path(), self.catalogue),
+            definitions=load_of_home(self.path, self.catalogue),
             around=Watched(self.hub, self.recorder), franchises=franchises_of, tell=self._tell,
         )  # fmt: skip
 

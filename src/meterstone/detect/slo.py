@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -177,6 +177,24 @@ def duration(text: str) -> timedelta:
 def default_path() -> Path:
     """The definitions that ship with the program."""
     return Path(str(files("meterstone.detect").joinpath("definitions", "default.yaml")))
+
+
+def load_of_home(home: Path, catalogue: Catalogue) -> Definitions:
+    """The definitions of a home: its own ``alerts.yaml``; else the default ones, of the metrics
+    that its catalogue has.
+
+    Raises:
+        CatalogueError: see `load`.
+    """
+    own = home / "alerts.yaml"
+    if own.exists():
+        return load(own, catalogue)
+    known = load(default_path())
+    return replace(
+        known,
+        slos=tuple(slo for slo in known.slos if slo.raw.metric in (None, *catalogue.metrics)),
+        rules=tuple(rule for rule in known.rules if rule.raw.metric in (None, *catalogue.metrics)),
+    )
 
 
 def load(path: Path, catalogue: Catalogue | None = None) -> Definitions:
