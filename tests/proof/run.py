@@ -47,6 +47,8 @@ PROOFS = {
     "sync_whole": Proof("sync_truth", "sync_whole", ("--whole",)),
     "outbound": Proof("outbound", "outbound"),
     "reconcile": Proof("reconcile", "reconcile", networks=True),
+    "browser": Proof("browser", "browser"),
+    "lighthouse": Proof("lighthouse", "lighthouse"),
     "refresh": Proof("refresh_race", "refresh_race"),
     "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
     "live": Proof("live_sync", "live_sync"),

@@ -258,7 +258,9 @@ def _values(
 
 
 def _scopes(measured: Measured) -> list[Scope]:
-    return sorted({r.scope for r in measured.measurement.metrics if r.scope.kind in _KINDS})
+    """Where there is something to see; a result that no franchise has is at ``franchise:*``."""
+    found = {result.scope for result in measured.measurement.metrics}
+    return sorted(s for s in found if s.kind in _KINDS and (s.kind == "network" or s.key != "*"))
 
 
 def _is_known(result: MetricResult) -> bool:

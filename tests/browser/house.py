@@ -1,0 +1,123 @@
+"""A demonstration that runs, and people of every role in it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext
+
+from meterstone.app import definitions
+from meterstone.board.kept import KeptBoard
+from meterstone.ledger import Ledger
+from meterstone.measure.results import Scope
+from meterstone.people.guard import Cookies
+from meterstone.people.rights import Role
+from meterstone.people.service import House as People
+from meterstone.people.sessions import Browser as From
+from running import running
+
+_READY_S = 300.0
+_VENDORS = 9
+NETWORK = Scope("network")
+
+
+@dataclass
+class House:
+    """A home that is served.
+
+    Attributes:
+        address: where.
+        home: its folder.
+        set_up: the one-time link, as it was printed.
+    """
+
+    address: str
+    home: Path
+    set_up: str = ""
+    _cookies: dict[Role, str] = field(default_factory=dict)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of the home, beside the process that serves it."""
+        return Ledger.open(self.home, None)
+
+    @cached_property
+    def board(self) -> KeptBoard:
+        """What its faces show."""
+        return KeptBoard(self.ledger, lambda: definitions(self.home))
+
+    @cached_property
+    def shop(self) -> str:
+        """A franchise."""
+        return self.board.scopes("franchise")[0].scope.key
+
+    def history(self) -> set[str]:
+        """The days of which values are kept."""
+        with self.ledger.read() as seen:
+            kept = seen.scorecards.values("network", "*")
+        return {day for days in kept.values() for day in days}
+
+    def await_numbers(self) -> None:
+        """Wait until everything is measured and the vendors are connected."""
+        until = time.monotonic() + _READY_S
+        while time.monotonic() < until:
+            with self.ledger.read() as seen:
+                connected = {each.connector for each in seen.connections.all()}
+            if len(connected) == _VENDORS and self.history():
+                return
+            time.sleep(0.5)
+        raise TimeoutError("the demonstration does not come to life")
+
+    def cookie(self, role: Role) -> str:
+        """The secret of a session of somebody with a role."""
+        if role not in self._cookies:
+            owned = [self.shop] if role is Role.OWNER else []
+            people, name = People(self.ledger), f"test-{role}"
+            made = next((each for each in people.directory.all() if each.name == name), None)
+            made = made or people.directory.add("tests", name=name, role=role, franchises=owned)
+            with self.ledger.change("tests") as change:
+                begun = people.sessions.begin(change, made.id, From("tests"))
+            self._cookies[role] = begun.secret
+        return self._cookies[role]
+
+    @contextmanager
+    def as_(
+        self, browser: Browser, role: Role | None, **options: object
+    ) -> Iterator[BrowserContext]:
+        """A browser in which somebody of a role is signed in; None: a stranger."""
+        context = browser.new_context(base_url=self.address, locale="en-GB", **options)
+        context.set_default_timeout(20_000)
+        if role is not None:
+            name = Cookies(https=False).session
+            context.add_cookies([{"name": name, "value": self.cookie(role), "url": self.address}])
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def given() -> AbstractContextManager[House] | None:
+    """The demonstration that ``METERSTONE_DEMONSTRATION=ADDRESS,FOLDER`` names: one that runs
+    already, for whoever works on pages."""
+    named = os.environ.get("METERSTONE_DEMONSTRATION")
+    if not named:
+        return None
+    address, folder = named.split(",")
+    return nullcontext(House(address, Path(folder)))
+
+
+@contextmanager
+def demonstration(folder: Path) -> Iterator[House]:
+    """``meterstone demo``, measured and alive."""
+    with running(folder, "demo") as process:
+        house = House(process.address, folder / "network", str(process.said["set_up"]))
+        house.await_numbers()
+        yield house
+        code, _ = process.stop()
+        assert code == 0
