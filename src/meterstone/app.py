@@ -379,10 +379,6 @@ class Home:
             self._shown[key] = self.scorecard(scope, day)
         return self._shown[key]
 
-    def show(self, scope: Scope, day: date, document: dict[str, Any]) -> None:
-        """Let faces show a scorecard that was computed already, until something new has landed."""
-        self._shown[scope, day, self.log.last_seq()] = document
-
     def recompute(self, request: Request) -> dict[str, Any]:
         """A scorecard computed again as known then, unsigned."""
         self.recorder.map_new()

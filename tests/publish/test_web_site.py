@@ -21,6 +21,7 @@ from meterstone.board.model import Board, Named
 from meterstone.errors import InputError
 from meterstone.measure.results import Scope, ScopeKind
 from meterstone.people.rights import RIGHTS, Principal, Role
+from meterstone.publish.web import first
 from meterstone.publish.web.asof import AsOf, days_beside, read_as_of
 from meterstone.publish.web.nav import ENTRIES, entries_for, home_of
 from meterstone.publish.web.site import Site
@@ -166,3 +167,21 @@ def test_a_page_that_waits_says_for_what_and_is_asked_for_again_until_there_are_
     assert "refresh" not in asked(Empty(), "/settings", "loading").headers
     assert "refresh" not in asked(Empty(), "/executive").headers
     assert "refresh" not in asked(Shops(), "/executive", "loading").headers
+
+
+@pytest.mark.parametrize(
+    ("role", "owned", "led_to"),
+    [
+        (Role.EXECUTIVE, (), "/executive?day=2026-03-02"),
+        (Role.OPERATOR, (), "/operations?day=2026-03-02"),
+        (Role.OWNER, ("F2", "F1"), "/owners/F1?day=2026-03-02"),
+        (Role.OWNER, (), "/account?day=2026-03-02"),
+    ],
+)
+def test_the_first_page_leads_each_role_to_its_own(
+    site: Site, role: Role, owned: tuple[str, ...], led_to: str
+) -> None:
+    (route,) = first.routes(site)
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"day=2026-03-02"}
+    answer = route.endpoint(Request(scope | {"headers": [], "principal": person(role, *owned)}))  # type: ignore[attr-defined]  # a Route has one
+    assert (answer.status_code, answer.headers["location"]) == (303, led_to)

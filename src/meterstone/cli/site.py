@@ -32,8 +32,7 @@ from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
-from meterstone.publish.pages import pages
-from meterstone.publish.web import account, entry, executive, owner, settings, staff
+from meterstone.publish.web import account, entry, executive, first, owner, settings, staff
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
 from meterstone.record.answers import problem
@@ -63,8 +62,8 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
     """What people look at."""
     cookies = Cookies(https=url.startswith("https://"))
     return [
-        *pages(home),
         *static_routes(),
+        *first.routes(site),
         *executive.routes(site),
         *owner.routes(site),
         *entry.routes(site, home.people, cookies, url),

@@ -15,7 +15,6 @@ RULES: tuple[Rule, ...] = (
     Rule("/login/{rest:path}", R.NOBODY, R.NOBODY),
     Rule("/setup", R.NOBODY, R.NOBODY),
     Rule("/static/{rest:path}", R.NOBODY),
-    Rule("/style.css", R.NOBODY),
     Rule("/healthz", R.NOBODY),
     Rule("/readyz", R.NOBODY),
     Rule("/hooks/{rest:path}", R.NOBODY, R.NOBODY, most_bytes=None),  # vendors sign what they send
@@ -24,7 +23,7 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/facts", R.INGEST, R.INGEST, most_bytes=None),
     Rule("/metrics", R.SCRAPE),  # the pages of metrics are at /catalogue
     # everybody who is signed in
-    Rule("/", R.METRICS),  # the network's scorecard; SIGNED_IN once it leads each to an own page
+    Rule("/", R.SIGNED_IN),  # leads to the first page of a role
     Rule("/account", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/logout", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
@@ -38,7 +37,6 @@ RULES: tuple[Rule, ...] = (
     Rule("/owners/{franchise}/{rest:path}", R.OWNERS),
     Rule("/catalogue", R.METRICS),
     Rule("/catalogue/{rest:path}", R.METRICS),
-    Rule("/scorecard.json", R.METRICS),
     Rule("/gates", R.METRICS),
     Rule("/gates/{rest:path}", R.METRICS),
     Rule("/integrations", R.OPERATIONS),

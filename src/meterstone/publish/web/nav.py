@@ -66,7 +66,7 @@ def home_of(principal: Principal) -> str:
     """
     if principal.role is Role.OWNER:
         own = sorted(principal.franchises)
-        return f"/owners/{own[0]}" if len(own) == 1 else "/owners" if own else ACCOUNT.path
+        return f"/owners/{own[0]}" if own else ACCOUNT.path
     wanted = _HOMES[principal.role]
     allowed = [entry.path for entry in ENTRIES if principal.may(entry.right)]
     return wanted if wanted in allowed else allowed[0] if allowed else ACCOUNT.path
