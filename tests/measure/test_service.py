@@ -79,7 +79,8 @@ def test_a_new_day_is_measured_together_with_the_day_before(own, monkeypatch):
 
     # on the first days there is an integration that the new day does not have
     first = [days("++-"), probe(START + D + H, integration="clover")]
-    new = days("+", START + 3 * D)
+    late = probe(START + 2 * D + 5 * H)  # of the day before
+    new = [days("+", START + 3 * D), late]
     end = end_of("++-+")
     with World(first) as world:
         measured = Measured(world, own)
