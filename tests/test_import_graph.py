@@ -56,6 +56,8 @@ ALLOWED: dict[str, set[str]] = {
         "catalogue",
         "measure.results",
         "measure.compile",
+        "measure.gates",
+        "board.model",
         "ledger",
         "warehouse.base",
     },

@@ -42,13 +42,16 @@ from meterstone.connect.push import Pushing, Ready, scorecard_table
 from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.connect.settling import Settler
 from meterstone.connect.watched import Watched, franchises_of
+from meterstone.detect.daily import BoardDays
 from meterstone.detect.service import Alerts
+from meterstone.detect.silence import Silence
 from meterstone.detect.slo import load_of_home
 from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
 from meterstone.measure.explain import Explanation, explain
+from meterstone.measure.gates import maintenance_windows
 from meterstone.measure.history import day_end, last_closed_day
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
@@ -264,7 +267,16 @@ class Home:
             ledger=self.ledger, warehouse=self.warehouse, vocabulary=vocabulary(),
             definitions=load_of_home(self.path, self.catalogue),
             around=Watched(self.hub, self.recorder), franchises=franchises_of, tell=self._tell,
+            days=BoardDays(self.board),
+            silence=Silence(lambda at: maintenance_windows(self._of_attestations, at)),
         )  # fmt: skip
+
+    def _of_attestations(self, sql: str) -> list[dict[str, Any]]:
+        source = self.warehouse.relation("attestation", None)
+        rows: list[dict[str, Any]] = self.warehouse.query(
+            sql.format(attestation=source)
+        ).to_pylist()
+        return rows
 
     @cached_property
     def alerts(self) -> Alerts:

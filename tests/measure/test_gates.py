@@ -206,7 +206,7 @@ def test_times_of_a_window_without_zone_are_utc(tmp_path):
     with World(attestation(START, claim)) as world:
         own = catalogue(tmp_path, metric("up"))
         (found,) = maintenance_windows(
-            Measured(world, own).measuring(end_of("++"))._history, end_of("++")
+            Measured(world, own).measuring(end_of("++"))._history.rows, end_of("++")
         )
     assert (found.start.hour, found.end.hour) == (2, 4)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from meterstone.connect.hub import Hub
@@ -91,15 +91,6 @@ class Watched:
     def has_told(self, subject: str) -> bool:
         """Whether the hub keeps an open incident of a vendor as facts."""
         return self._hub.incidents.open(subject) is not None
-
-    def daily(self, metric: str) -> Mapping[str, Sequence[tuple[date, float]]]:
-        """The hub knows no daily values."""
-        del metric
-        return {}
-
-    def daily_version(self) -> int:
-        """See `daily`."""
-        return 0
 
 
 def franchises_of(connection: Connection) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
 from meterstone.ledger.alerts import Blame
@@ -72,12 +72,6 @@ class Around(Protocol):
 
     def has_told(self, subject: str) -> bool:
         """Whether the hub itself keeps an incident of a vendor or a connection as facts."""
-
-    def daily(self, metric: str) -> Mapping[str, Sequence[tuple[date, float]]]:
-        """The daily values of a metric by scope key, oldest first."""
-
-    def daily_version(self) -> int:
-        """Counts up when daily values changed."""
 
 
 @dataclass(frozen=True, slots=True)

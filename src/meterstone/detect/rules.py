@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from meterstone.detect import control
 from meterstone.detect.around import Around, Shops
 from meterstone.detect.attribution import blame
+from meterstone.detect.daily import NO_DAYS, Days
 from meterstone.detect.feed import Bad, Feed, Series
 from meterstone.detect.finding import Finding
 from meterstone.detect.slo import Rule
@@ -28,6 +29,7 @@ class Scene:
     feed: Feed
     around: Around
     shops: Mapping[str, Shops]
+    days: Days = NO_DAYS
 
     def franchises(self, integration: str) -> tuple[str, ...]:
         """Who is connected to an integration."""
@@ -180,7 +182,7 @@ def _impossible(rule: Rule, scene: Scene) -> Iterator[Finding]:
 def _bound(rule: Rule, scene: Scene) -> Iterator[Finding]:
     """A daily value beyond a fixed limit."""
     limit, sign = rule.raw.limit or 0.0, -1 if rule.raw.type == "below" else 1
-    for key, days in scene.around.daily(rule.raw.metric or "").items():
+    for key, days in scene.days.of(rule.raw.metric or "").items():
         if days and sign * days[-1][1] > sign * limit:
             day, value = days[-1]
             yield _finding(
@@ -192,7 +194,7 @@ def _bound(rule: Rule, scene: Scene) -> Iterator[Finding]:
 
 def _control(rule: Rule, scene: Scene) -> Iterator[Finding]:
     """A daily value that leaves the range in which it moves by itself."""
-    for key, days in scene.around.daily(rule.raw.metric or "").items():
+    for key, days in scene.days.of(rule.raw.metric or "").items():
         values = [value for _, value in days]
         what, base = control.signal(values), control.limits(values[:-8])
         if what and base is not None:

@@ -67,7 +67,7 @@ class Words(_Raw, frozen=True, kw_only=True):
 
 class RawSlo(_Raw, frozen=True, kw_only=True):
     """A service level objective as written: over a ``counter``, or a ratio or quantile ``metric``
-    of the catalogue (of a quantile: the share of events within the target)."""
+    of the catalogue. Over a metric each day is one event, good where its target was met."""
 
     slo: str
     title: str

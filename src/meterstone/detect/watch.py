@@ -18,6 +18,7 @@ from meterstone.detect import now as of_now
 from meterstone.detect.alert import Machine
 from meterstone.detect.around import Around, Shops
 from meterstone.detect.burn import budgets, burning
+from meterstone.detect.daily import NO_DAYS, Days, count_days
 from meterstone.detect.feed import Feed
 from meterstone.detect.incidents import Incidents, Row
 from meterstone.detect.rules import Scene, look
@@ -45,6 +46,7 @@ class Watch:
         around: what the house answers.
         franchises: whose shops a connection is of.
         tell: lands rows of our own facts.
+        days: past days, for rules and objectives over metrics.
         silence: the maintenance window that an alert falls into; empty: none.
         clock: the time, UTC.
 
@@ -62,14 +64,16 @@ class Watch:
         around: Around,
         franchises: Callable[[Connection], tuple[str, ...]],
         tell: Callable[[Sequence[Row]], None],
-        silence: Callable[[Alert], str] = lambda _: "",
+        days: Days = NO_DAYS,
+        silence: Callable[[Alert, datetime], str] = lambda *_: "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger, self._warehouse, self._around = ledger, warehouse, around
         self._definitions, self._franchises, self._tell = definitions, franchises, tell
-        self._silence, self._clock = silence, clock
-        days = max([slo.period / timedelta(days=1) for slo in definitions.slos], default=30.0)
-        self.feed = Feed(warehouse, vocabulary, definitions.counters, days)
+        self._silence, self._clock, self._days = silence, clock, days
+        self._days_version = -1
+        longest = max([slo.period / timedelta(days=1) for slo in definitions.slos], default=30.0)
+        self.feed = Feed(warehouse, vocabulary, definitions.counters, longest)
         self._incidents = Incidents(around.has_told)
         self._machine: Machine | None = None
         self._began: datetime | None = None
@@ -143,12 +147,15 @@ class Watch:
         with self._ledger.read() as seen:
             shops = self._shops(seen.connections.all())
             lasting = seen.alerts.lasting()
-        scene = Scene(now, self._began or now, self.feed, self._around, shops)
+        if self._days.version != self._days_version:
+            self._days_version = self._days.version
+            count_days(self._definitions.slos, self._days, self.feed)
+        scene = Scene(now, self._began or now, self.feed, self._around, shops, self._days)
         machine = self._machine or Machine()
         machine.acknowledged(lasting)
         findings = [f for rule in self._definitions.rules for f in look(rule, scene)]
         findings += burning(self._definitions.slos, self.feed, now, self._around.name)
-        changed = machine.step(now, findings, self._silence)
+        changed = machine.step(now, findings, lambda alert: self._silence(alert, now))
         rows: list[Row] = []
         if changed:
             with self._ledger.change("watch") as change:

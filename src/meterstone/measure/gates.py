@@ -11,11 +11,11 @@ statement is the reason and its ``entered_by`` the person.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from meterstone.catalogue import Catalogue
@@ -64,9 +64,16 @@ class MaintenanceWindow:
         }
 
 
-def maintenance_windows(history: History, at: datetime) -> list[MaintenanceWindow]:
-    """Windows approved before they started, as known to the history."""
-    rows = history.rows(
+def maintenance_windows(
+    asked: Callable[[str], list[dict[str, Any]]], at: datetime
+) -> list[MaintenanceWindow]:
+    """Windows approved before they started.
+
+    Args:
+        asked: gives the rows of a query in which ``{attestation}`` stands for that fact.
+        at: only what was attested before.
+    """
+    rows = asked(
         "SELECT claim_key, attested_at, statement, entered_by FROM {attestation} "
         f"WHERE claim_key LIKE 'maintenance_window:%' AND attested_at < {literal(at)} "
         "ORDER BY claim_key"

@@ -207,7 +207,7 @@ class Measuring:
 
     def maintenance(self) -> list[MaintenanceWindow]:
         """Approved maintenance windows, as known."""
-        return maintenance_windows(self._history, self._at)
+        return maintenance_windows(self._history.rows, self._at)
 
     def _gates(self, windows: list[MaintenanceWindow]) -> list[GateResult]:
         catalogue = self._subject.catalogue

@@ -115,7 +115,14 @@ class DuckDBWarehouse:
 
     def query(self, sql: str) -> pa.Table:
         """See `Warehouse.query`."""
-        return self._cursor().execute(sql).to_arrow_table()
+        try:
+            return self._cursor().execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise StorageError(
+                f"the engine could not answer: {str(error).splitlines()[0]}",
+                place=self._path,
+                mend="if the disk and the memory have room, report this with the sentence above",
+            ) from error
 
     def define(self, statements: Sequence[str]) -> None:
         """See `Warehouse.define`."""
