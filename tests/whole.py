@@ -70,9 +70,15 @@ def served(routes: list[BaseRoute], base: str = "") -> Iterator[tuple[str, str]]
 
 
 @contextmanager
-def whole_house(folder: Path) -> Iterator[House]:
-    """The house of a small home, with one person of each role; the owner owns `OWN`."""
+def whole_house(folder: Path, more_metrics: str = "") -> Iterator[House]:
+    """The house of a small home, with one person of each role; the owner owns `OWN`.
+
+    Args:
+        more_metrics: YAML, before the gates of the small catalogue.
+    """
     own_catalogue(folder)
+    file = folder / "catalogue" / "catalogue.yaml"
+    file.write_text(file.read_text().replace("gates:", f"{more_metrics.strip(chr(10))}\ngates:"))
     with Home(folder) as home:
         site = Site(home.board, lambda: home.watch.now, csrf_token)
         said = Said(site)
