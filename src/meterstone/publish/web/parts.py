@@ -1,0 +1,108 @@
+"""The parts of pages that change while somebody looks: the newest text of each, and since when.
+
+A reader who missed something needs no history: whatever changed after the mark that was seen last
+is sent once, as it is now.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UNSEEN = 0
+"""The mark of a reader who has seen nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    html: str
+    mark: int
+
+
+class Parts:
+    """What is kept of all topics. Thread-safe.
+
+    Args:
+        life: names this run of the process: marks of another one count for nothing.
+    """
+
+    def __init__(self, life: str | None = None) -> None:
+        self._life = life or secrets.token_hex(4)
+        self._topics: dict[str, dict[str, _Part]] = {}
+        self._mark = UNSEEN
+        self._made: dict[tuple[frozenset[str], int], bytes] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def mark(self) -> int:
+        """Counts up with every change."""
+        return self._mark
+
+    def put(self, topic: str, parts: Mapping[str, str]) -> bool:
+        """Keep the newest parts of a topic; what is not named stays as it was.
+
+        Args:
+            topic: who may read it follows from it.
+            parts: element id to HTML.
+
+        Returns:
+            whether anything is different now.
+        """
+        with self._lock:
+            kept = self._topics.setdefault(topic, {})
+            changed = [
+                (name, html)
+                for name, html in parts.items()
+                if name not in kept or kept[name].html != html
+            ]
+            if not changed:
+                return False
+            self._mark += 1
+            kept.update((name, _Part(html, self._mark)) for name, html in changed)
+            self._made.clear()
+            return True
+
+    def event(self, topics: frozenset[str], seen: int) -> tuple[int, bytes]:
+        """What a reader lacks, as one server-sent event; made once for all who lack the same.
+
+        Args:
+            topics: that the reader may and wants to see.
+            seen: the reader's mark.
+
+        Returns:
+            the mark to remember, and the event; empty where nothing of these topics changed.
+        """
+        with self._lock:
+            if seen >= self._mark:
+                return self._mark, b""
+            key = (topics, seen)
+            if key not in self._made:
+                self._made[key] = self._encode(topics, seen)
+            return self._mark, self._made[key]
+
+    def _encode(self, topics: frozenset[str], seen: int) -> bytes:
+        lacking = {
+            name: part.html
+            for topic in sorted(topics)
+            for name, part in self._topics.get(topic, {}).items()
+            if part.mark > seen
+        }
+        if not lacking:
+            return b""
+        data = json.dumps(lacking, ensure_ascii=False)  # escapes line ends: one line of data
+        return f"id: {self.name(self._mark)}\ndata: {data}\n\n".encode()
+
+    def name(self, mark: int) -> str:
+        """A mark as a browser keeps it."""
+        return f"{self._life}-{mark}"
+
+    def read(self, name: str) -> int:
+        """The mark of a name; `UNSEEN` for one that is none of this run, or that is yet to come."""
+        life, _, digits = name.partition("-")
+        if life != self._life or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+            return UNSEEN
+        mark = int(digits)
+        return mark if mark <= self._mark else UNSEEN
