@@ -22,12 +22,15 @@ class Spark:
 
 def spark(line: Line) -> Spark | None:
     """The values of a metric's days; None for fewer than two."""
-    values = line.history
+    known = [value for value in line.history if value is not None]
+    return Spark(path(line.history), trend(line)) if len(known) > 1 else None
+
+
+def path(values: Sequence[float | None]) -> str:
+    """Values as an SVG path in 90 × 24, interrupted where one is missing."""
     known = [value for value in values if value is not None]
-    if len(known) < 2:
-        return None
-    low, high = min(known), max(known)
-    step = 90 / (len(values) - 1)
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    step = 90 / max(1, len(values) - 1)
     parts: list[str] = []
     pen = "M"
     for index, value in enumerate(values):
@@ -37,7 +40,7 @@ def spark(line: Line) -> Spark | None:
         level = (value - low) / (high - low) if high > low else 0.5
         parts.append(f"{pen}{index * step:.1f} {21 - 18 * level:.1f}")
         pen = "L"
-    return Spark("".join(parts), trend(line))
+    return "".join(parts)
 
 
 def trend(line: Line) -> str:

@@ -11,19 +11,23 @@ when able to. Every stream ends after some minutes, so that the guard asks again
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Protocol
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from meterstone.errors import MeterstoneError
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.web.parts import UNSEEN, Parts
 
@@ -36,11 +40,11 @@ TOPICS: Mapping[str, Right] = MappingProxyType(
     }
 )
 """What can be followed, and the right it takes. ``board`` tells everybody that scorecards changed
-and must carry nothing of what is in them."""
+and must carry nothing of what is in them: a page then fetches itself anew."""
 
 BATCH = 250
 """Viewers that are sent to in one go; requests of others are answered in between."""
-_TICK_S = 1.0
+_log = logging.getLogger(__name__)
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -56,12 +60,14 @@ class Limits:
         beat_s: of silence, until a beat.
         slow_s: that one message may take until its viewer is dropped.
         life_s: of a stream at most; each ends at a moment of its own in the last third.
+        look_s: between two looks for what is new, and for who is slow or has heard nothing.
         viewers: at the same time; more are asked to come back.
     """
 
     beat_s: float = 15.0
     slow_s: float = 10.0
     life_s: float = 900.0
+    look_s: float = 1.0
     viewers: int = 15_000
 
 
@@ -89,6 +95,7 @@ class Hub:
         topics: what can be followed, and the right it takes.
         limits: of time and number.
         clock: seconds, for beats and slowness.
+        look: called every ``look_s`` in a thread while anybody looks; publishes what is new.
     """
 
     def __init__(
@@ -96,11 +103,13 @@ class Hub:
         topics: Mapping[str, Right] = TOPICS,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = limits or Limits()
         self.parts = Parts()
         self._topics = topics
         self._clock = clock
+        self.look = look
         self._viewers: set[_Viewer] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: set[asyncio.Task[None]] = set()
@@ -110,6 +119,10 @@ class Hub:
     def viewers(self) -> int:
         """How many look."""
         return len(self._viewers)
+
+    def mark(self) -> str:
+        """What has been told so far, for a page to begin at."""
+        return self.parts.name(self.parts.mark)
 
     def publish(self, topic: str, parts: Mapping[str, str]) -> None:
         """See `Publisher.publish`.
@@ -156,7 +169,8 @@ class Hub:
                         viewer.sending.cancel()
         except TimeoutError:
             if taken:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                with suppress(OSError):  # gone before we were told
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def tick(self) -> None:
         """Drop who is slow, and tell the others that the line is alive. In the event loop."""
@@ -236,8 +250,12 @@ class Hub:
 
     async def _ticking(self) -> None:
         while self._viewers:
-            await asyncio.sleep(_TICK_S)
+            try:
+                await to_thread.run_sync(self.look)
+            except MeterstoneError as error:  # the next look may find it mended
+                _log.warning("live: %s", error)
             self.tick()
+            await asyncio.sleep(self.limits.look_s)
 
     def _end_all(self) -> None:
         for viewer in self._viewers:

@@ -1,10 +1,17 @@
 // Moments in the reader's own time zone; ⌘K and Ctrl+K lead to the search; a menu closes when left.
-for (const time of document.querySelectorAll("time[datetime*=T]")) {
-  const moment = new Date(time.dateTime);
-  if (Number.isNaN(moment.getTime())) continue;
-  time.title = `${time.dateTime} · ${time.textContent}`;
-  time.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+function localTimes(root) {
+  const today = new Date().toDateString();
+  for (const time of root.querySelectorAll("time[datetime*=T]")) {
+    const moment = new Date(time.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    const near = time.dataset.short !== undefined && moment.toDateString() === today;
+    time.title = `${time.dateTime} · ${time.textContent}`;
+    time.textContent = near
+      ? moment.toLocaleTimeString(undefined, { timeStyle: "short" })
+      : moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  }
 }
+localTimes(document);
 
 document.addEventListener("keydown", (event) => {
   if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
