@@ -32,9 +32,21 @@ from meterstone.publish.framework_api import framework_routes
 from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
-from meterstone.publish.web import account, entry, executive, first, owner, settings, staff
+from meterstone.publish.web import (
+    account,
+    entry,
+    executive,
+    first,
+    operations,
+    owner,
+    settings,
+    staff,
+)
+from meterstone.publish.web.kept import LedgerKept
+from meterstone.publish.web.news import News
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
+from meterstone.publish.web.stream import Hub, stream_routes
 from meterstone.record.answers import problem
 from meterstone.record.receiver import create_receiver
 
@@ -66,11 +78,19 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *first.routes(site),
         *executive.routes(site),
         *owner.routes(site),
+        *_operations(home, site),
         *entry.routes(site, home.people, cookies, url),
         *account.routes(site, home.people),
         *settings.routes(site, [settings.PEOPLE]),
         *staff.routes(site, home.people, url),
     ]
+
+
+def _operations(home: Home, site: Site) -> list[BaseRoute]:
+    """What is wrong now, and the stream that keeps it up to date on every page."""
+    kept, hub = LedgerKept(home.alerts, home.ledger), Hub()
+    hub.look = News(site, kept, hub).look
+    return [*operations.routes(site, kept, hub.mark), *stream_routes(hub)]
 
 
 def _machines(home: Home, url: str) -> list[BaseRoute]:

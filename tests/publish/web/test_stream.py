@@ -73,7 +73,9 @@ class Viewer:
 
     @property
     def events(self) -> list[dict[str, str]]:
-        return [json.loads(line[6:]) for line in self.text.splitlines() if line.startswith("data: {")]
+        return [
+            json.loads(line[6:]) for line in self.text.splitlines() if line.startswith("data: {")
+        ]
 
     @property
     def last_id(self) -> str:
@@ -131,7 +133,9 @@ def test_who_comes_back_is_sent_only_what_was_missed(how: str) -> None:
     live(run)
 
 
-@pytest.mark.parametrize("seen", ["", "0", "other-1", "LIFE-99", "LIFE--1", "LIFE-²", "LIFE-" + "9" * 30])
+@pytest.mark.parametrize(
+    "seen", ["", "0", "other-1", "LIFE-99", "LIFE--1", "LIFE-²", "LIFE-" + "9" * 30]
+)
 def test_a_mark_of_another_run_or_of_nobody_is_sent_everything(seen: str) -> None:
     parts = Parts("LIFE")
     parts.put("operations", {"a": "1"})

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
 from meterstone.ledger import Discrepancy, Incident
-from meterstone.publish.web import signals
+from meterstone.publish.web import signals as shown
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.publish.web.strips import DAYS, Strip, strip
@@ -65,11 +65,11 @@ class Operations:
     wrong: Sequence[Tile]
     well: Sequence[Tile]
     open: Sequence[Trouble]
-    signals: Sequence[signals.Signal] = ()
-    flows: Sequence[signals.Flow] = ()
-    errors: Sequence[signals.Errors] = ()
+    signals: Sequence[shown.Signal] = ()
+    flows: Sequence[shown.Flow] = ()
+    errors: Sequence[shown.Errors] = ()
     queue: Sequence[tuple[str, str, str]] = ()
-    budgets: Sequence[signals.Budget] = ()
+    budgets: Sequence[shown.Budget] = ()
     drills: str = ""
     work: Sequence[Item] = ()
     work_count: int = 0
@@ -102,12 +102,12 @@ def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Oper
         wrong=[each for each in made if each.wrong],
         well=[each for each in made if not each.wrong],
         open=[open_trouble(each, now.at, zone, names) for each in now.incidents] if now else [],
-        signals=[signals.signal(each) for each in now.signals] if now else [],
-        flows=signals.flows(now) if now else [],
-        errors=signals.errors(now.errors) if now else [],
-        queue=signals.queue(now.queue) if now else [],
-        budgets=signals.budgets(now.budgets) if now else [],
-        drills=signals.drills(now.drills) if now else "",
+        signals=[shown.signal(each) for each in now.signals] if now else [],
+        flows=shown.flows(now) if now else [],
+        errors=shown.errors(now.errors) if now else [],
+        queue=shown.queue(now.queue) if now else [],
+        budgets=shown.budgets(now.budgets) if now else [],
+        drills=shown.drills(now.drills) if now else "",
         work=[item(each, clock_, zone) for each in work[:_MOST_WORK]],
         work_count=len(work),
         missed=missed(card) if card else [],

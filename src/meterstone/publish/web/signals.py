@@ -114,6 +114,7 @@ def budget(now: BudgetNow) -> Budget:
     if left is None:
         return Budget(now.title, objective, "Not known", "Too little traffic to tell.",
                       "none", "No data", 0.0)  # fmt: skip
+    tone: Tone
     if left <= 0:
         tone, word = "miss", "Used up"
     elif burn is not None and burn >= _FAST:

@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 from meterstone.errors import MeterstoneError
 from meterstone.people.rights import Principal, Right
-from meterstone.publish.web.parts import UNSEEN, Parts
+from meterstone.publish.web.parts import Parts
 
 TOPICS: Mapping[str, Right] = MappingProxyType(
     {

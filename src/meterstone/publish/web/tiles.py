@@ -98,7 +98,9 @@ def figures(state: IntegrationNow, at: datetime) -> str:
     if state.lag_p99_s is not None:
         parts.append(f"lag p99 {format_duration(state.lag_p99_s)}")
     if state.webhooks and state.webhooks_missed is not None:
-        parts.append(f"{state.webhooks_missed:,} of {count_text(state.webhooks, 'webhooks')} missed")
+        parts.append(
+            f"{state.webhooks_missed:,} of {count_text(state.webhooks, 'webhooks')} missed"
+        )
     quiet_s = (at - state.last_data_at).total_seconds() if state.last_data_at else 0.0
     if quiet_s >= _LATE_DATA_S:
         parts.append(f"newest data {format_duration(quiet_s)} old")
