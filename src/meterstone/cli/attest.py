@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ from meterstone.cli.shared import (
 )
 from meterstone.errors import InputError, suggest
 from meterstone.facts import vocabulary
+from meterstone.facts.typed import typed
 from meterstone.record.attestation import forms
 from meterstone.settings import home_path
 
@@ -76,8 +77,8 @@ def attest_add(
     given = pairs(columns or [], "--set")
     with Home(home_path(home)) as opened:
         done = opened.attest(
-            fact, _typed(fact, given), person=person, role=role, evidence=_evidence(evidence),
-            expires_at=until or datetime.now(UTC),
+            fact, typed(vocabulary().get(fact), given), person=person, role=role,
+            evidence=_evidence(evidence), expires_at=until or datetime.now(UTC),
         )  # fmt: skip
     emit(done, as_json=json_)
     if not json_:
@@ -119,26 +120,6 @@ def attest_due(
             told = f"{entry.state} {entry.expires_at:%Y-%m-%d}"
             print(f"{told}  {entry.fact}  {entry.what}  ({entry.entered_role})")
         print(f"{len(found)} to review" if found else f"Nothing expires within {days} days.")
-
-
-def _typed(fact: str, given: dict[str, str]) -> dict[str, Any]:
-    """Values of the command line as the types of the fact's columns, where they are not text."""
-    schema = vocabulary().get(fact)
-    return {
-        name: _value(schema.columns[name].type, text) if schema and name in schema.columns else text
-        for name, text in given.items()
-    }
-
-
-def _value(kind: str, text: str) -> Any:
-    if kind == "boolean" and text in ("true", "false"):
-        return text == "true"
-    if kind in ("integer", "number", "decimal"):
-        try:
-            return int(text) if kind == "integer" else float(text)
-        except ValueError:
-            return text  # refused with the name of the column
-    return text
 
 
 def _evidence(text: str) -> str | tuple[bytes, str, str]:

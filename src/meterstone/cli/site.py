@@ -34,6 +34,8 @@ from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.web import (
     account,
+    attestations,
+    audit,
     entry,
     executive,
     first,
@@ -79,6 +81,8 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *executive.routes(site),
         *owner.routes(site),
         *_operations(home, site),
+        *attestations.routes(site, home),
+        *audit.routes(site, home.ledger),
         *entry.routes(site, home.people, cookies, url),
         *account.routes(site, home.people),
         *settings.routes(site, [settings.PEOPLE]),

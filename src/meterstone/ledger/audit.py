@@ -94,10 +94,21 @@ class AuditLog:
                 writer.append(leaves, tree.size, tree.root, transaction.now)
 
     def entries(
-        self, *, subject: str | None = None, action: str | None = None, last: int | None = None
+        self,
+        *,
+        subject: str | None = None,
+        action: str | None = None,
+        last: int | None = None,
+        before: int | None = None,
     ) -> list[Entry]:
-        """Entries in their order: about a subject, of an action, the last so many of them."""
+        """Entries in their order: about a subject, of an action, the last so many of them.
+
+        Args:
+            before: only entries with a smaller number: the page before.
+        """
         query = sa.select(audit_entries.c.entry).order_by(audit_entries.c.number.desc())
+        if before is not None:
+            query = query.where(audit_entries.c.number < before)
         found: list[Entry] = []
         with self._store.reading() as transaction:
             for text in transaction.run(query).scalars():
