@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext
 
-from meterstone.app import definitions
+from meterstone.app import definitions, framework_path
 from meterstone.board.kept import KeptBoard
 from meterstone.ledger import Ledger
 from meterstone.measure.results import Scope
@@ -50,7 +50,7 @@ class House:
     @cached_property
     def board(self) -> KeptBoard:
         """What its faces show."""
-        return KeptBoard(self.ledger, lambda: definitions(self.home))
+        return KeptBoard(self.ledger, lambda: definitions(framework_path()))
 
     @cached_property
     def shop(self) -> str:

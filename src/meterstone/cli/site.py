@@ -8,6 +8,7 @@ Whoever adds routes adds them here, and their addresses to `meterstone.people.ru
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -23,6 +24,9 @@ from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.reconcile import reconcile_routes
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import MeterstoneError
+from meterstone.measure.explain import Explanation
+from meterstone.measure.history import day_end
+from meterstone.measure.results import Scope
 from meterstone.people.csrf import csrf_token
 from meterstone.people.guard import Cookies
 from meterstone.people.refusals import Refusal
@@ -36,9 +40,12 @@ from meterstone.publish.web import (
     account,
     attestations,
     audit,
+    catalogue,
     entry,
     executive,
     first,
+    gates,
+    metric,
     operations,
     owner,
     settings,
@@ -79,6 +86,9 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *static_routes(),
         *first.routes(site),
         *executive.routes(site),
+        *catalogue.routes(site),
+        *metric.routes(site, lambda *asked: _rows(home, *asked)),
+        *gates.routes(site),
         *owner.routes(site),
         *_operations(home, site),
         *attestations.routes(site, home),
@@ -95,6 +105,10 @@ def _operations(home: Home, site: Site) -> list[BaseRoute]:
     kept, hub = LedgerKept(home.alerts, home.ledger), Hub()
     hub.look = News(site, kept, hub).look
     return [*operations.routes(site, kept, hub.mark), *stream_routes(hub)]
+
+
+def _rows(home: Home, name: str, scope: Scope, day: date, known_at: datetime) -> Explanation:
+    return home.explain(name, scope, day_end(day, home.zone), known_at)
 
 
 def _machines(home: Home, url: str) -> list[BaseRoute]:

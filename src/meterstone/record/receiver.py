@@ -355,8 +355,9 @@ def _refusals(refusal: Refusal) -> dict[Any, Any]:
         said = InputError(error.detail, mend=f"POST to {TRACES} or {FACTS}")
         return refusal(request, said, HTTPStatus(error.status_code), error.headers or {})
 
-    async def failed(request: Request, _error: Exception) -> Response:
+    async def failed(request: Request, error: Exception) -> Response:
         """A defect of ours: the client hears that, the log has the rest."""
+        _LOG.error("a defect at %s %s", request.method, request.url.path, exc_info=error)
         return await refused(request, MeterstoneError("a defect of the receiver", mend="report it"))
 
     return {

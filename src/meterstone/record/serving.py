@@ -49,6 +49,7 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         app,
         access_log=False,
         log_config=None,
+        log_level="critical",  # defects are logged where they are answered
         lifespan="on",
         ws="none",
         server_header=False,

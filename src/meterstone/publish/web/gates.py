@@ -1,0 +1,140 @@
+"""Gates: runs of days, what breaks them, and when they can pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from meterstone.board.model import Board, Card
+from meterstone.publish.web.numbers import Number, number
+from meterstone.publish.web.site import Site
+from meterstone.scorecard.values import count_text, format_day, format_value
+
+_TONES = {"met": "met", "broken": "miss", "excused": "doubt"}
+_WORDS = {"met": "held", "broken": "broken", "excused": "excused by agreed maintenance"}
+_MOST_HELD = 8
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """``/gates`` and ``/gates/{gate}``."""
+
+    def every(request: Request) -> Response:
+        card = site.card(request)
+        return site.render(
+            request, "gates.html", card=card, title="Gates", **gates_context(card, site.board)
+        )
+
+    def one(request: Request) -> Response:
+        card = site.card(request)
+        name = request.path_params["gate"]
+        found = None if card is None else _gate(card, name)
+        if card is None or found is None:
+            return site.error(request, HTTPStatus.NOT_FOUND)
+        return site.render(
+            request, "gate.html", card=card, title=found["title"],
+            **gate_context(found, card, site.board),
+        )  # fmt: skip
+
+    return [Route("/gates", every), Route("/gates/{gate}", one)]
+
+
+def gates_context(card: Card | None, board: Board) -> Mapping[str, Any]:
+    """What the list shows: every gate with its run, in the order of the catalogue."""
+    gates = [] if card is None else card.document["gates"]
+    passed = sum(gate["passed"] for gate in gates)
+    return {
+        "sentence": f"{passed} of {count_text(len(gates), 'gates')} passed."
+        if gates
+        else "No run of days has begun yet.",
+        "gates": [] if card is None else [_summary(gate, card, board) for gate in gates],
+    }
+
+
+def gate_context(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, Any]:
+    """What the page of a gate shows: its days, what held each back, and what is likeliest to."""
+    told = _summary(gate, card, board)
+    return {
+        **told,
+        "sentence": f"{gate['title']}: {told['state']}.",
+        "rule": board.catalogue.gates[gate["id"]].title if gate["id"] in board.catalogue.gates
+        else gate["title"],
+        "by_day": [_day(day, board) for day in reversed(gate["days"])],
+        "risks": _risks(gate, card, board),
+        "reconstructed": gate["reconstructed"],
+    }  # fmt: skip
+
+
+def _gate(card: Card, name: str) -> Mapping[str, Any] | None:
+    return next((gate for gate in card.document["gates"] if gate["id"] == name), None)
+
+
+def _summary(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, Any]:
+    needed = count_text(gate["needed"], "days")
+    left = gate["needed"] - gate["run"]
+    soonest = card.day + timedelta(days=left)
+    newest = gate["days"][-1]["held_back_by"] if gate["days"] else []
+    return {
+        "id": gate["id"],
+        "gate": gate["title"],
+        "passed": gate["passed"],
+        "state": "passed" if gate["passed"] else f"{gate['run']} of {needed} in a row",
+        "marks": [_mark(day) for day in gate["days"]],
+        "soonest": "" if gate["passed"] else format_day(soonest, near=card.day),
+        "chance": "" if gate["chance_all"] is None else _chance(gate["chance_all"]),
+        "since": gate["since"],
+        "broken_on": gate["broken_on"],
+        "broken_by": _named(gate["broken_by"], board),
+        "held": [] if gate["passed"] else _named(newest, board),
+    }
+
+
+def _mark(day: Mapping[str, Any]) -> Mapping[str, str]:
+    return {
+        "tone": _TONES.get(day["verdict"], "none"),
+        "says": f"{day['day']}: {_WORDS.get(day['verdict'], day['verdict'])}",
+    }
+
+
+def _day(day: Mapping[str, Any], board: Board) -> Mapping[str, Any]:
+    held = _named(day["held_back_by"], board)
+    return {
+        "day": day["day"], "tone": _TONES.get(day["verdict"], "none"),
+        "word": _WORDS.get(day["verdict"], day["verdict"]).capitalize(), "kind": day["kind"],
+        "held": held[:_MOST_HELD], "more": len(held) - _MOST_HELD,
+    }  # fmt: skip
+
+
+def _named(refs: Sequence[str], board: Board) -> list[tuple[str, str]]:
+    """Titles and pages of what refs stand for, each once."""
+    known = board.catalogue.by_ref()
+    found = {}
+    for ref in refs:
+        metric = known[ref][0].raw if ref in known else None
+        found[metric.title if metric else ref] = f"/catalogue/{metric.id}" if metric else ""
+    return list(found.items())
+
+
+def _risks(gate: Mapping[str, Any], card: Card, board: Board) -> list[tuple[Number, str]]:
+    """What is likeliest to break the run first: the least chance to hold it through."""
+    known = board.catalogue.by_ref()
+    metrics = {metric["id"]: metric for metric in card.document["metrics"]}
+    ranked = sorted(
+        ((share, ref) for ref, share in gate["chance"].items() if share is not None),
+        key=lambda pair: pair[0],
+    )
+    risks = []
+    for share, ref in ranked:
+        metric = metrics.get(known[ref][0].raw.id) if ref in known else None
+        if metric is not None:
+            risks.append((number(metric), _chance(share)))
+    return risks
+
+
+def _chance(share: float) -> str:
+    return "less than 0.01 %" if 0 < share < 1e-4 else format_value(100 * share, "%")

@@ -1,0 +1,157 @@
+"""Catalogue, metric and gates: what the pages say is what the scorecard says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from starlette.testclient import TestClient
+
+from homes import own_catalogue, probe_line
+from meterstone.app import Home
+from meterstone.board.model import Card, DayValue
+from meterstone.cli.site import site_app
+from meterstone.cli.telemetry import Telemetry
+from meterstone.errors import InputError
+from meterstone.measure.results import Scope
+from meterstone.people.rights import Role
+from meterstone.publish.web.catalogue import catalogue_context
+from meterstone.publish.web.curve import HEIGHT, curve
+from meterstone.publish.web.gates import gates_context
+from meterstone.record.model import facts_of_ours
+from visitors import sign_in
+
+NETWORK = Scope("network")
+
+
+def _probes(home: Home, day: date, *oks: bool) -> None:
+    lines = [
+        probe_line(f"{day}T12:{n:02}:00Z", ok=ok, probe_id=f"{day} {n} {ok}")
+        for n, ok in enumerate(oks)
+    ]
+    home.recorder.land(facts_of_ours("\n".join(lines).encode() + b"\n", "probes", "hub"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    folder: Path = tmp_path_factory.mktemp("metrics")
+    own_catalogue(folder)
+    with Home(folder) as opened:
+        _probes(opened, opened.last_day - timedelta(days=1), True)
+        _probes(opened, opened.last_day, True, True, True, False)
+        opened.evaluator.run_once()
+        _probes(opened, opened.last_day, False, False)
+        opened.evaluator.run_once()
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client(home: Home) -> Iterator[TestClient]:
+    app = site_app(home, "http://testserver", Telemetry({}))
+    with TestClient(app) as made:
+        made.headers["Accept"] = "text/html"
+        sign_in(made, home, Role.ANALYST)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def card(home: Home) -> Card:
+    found = home.board.card(NETWORK)
+    assert found is not None
+    return found
+
+
+def test_the_catalogue_has_every_metric_with_the_value_of_the_scorecard(
+    client: TestClient, card: Card
+) -> None:
+    text = unescape(client.get("/catalogue").text)
+    for metric in card.document["metrics"]:
+        assert f'href="/catalogue/{metric["id"]}"' in text
+    assert "50 %" in text
+    assert card.hash in text
+    assert "<b>of</b>" not in client.get("/catalogue").text
+
+
+def test_the_catalogue_is_narrowed_to_a_verdict(client: TestClient, card: Card, home: Home) -> None:
+    verdicts = {metric["id"]: metric["verdict"] for metric in card.document["metrics"]}
+    told = catalogue_context(card, home.board, verdicts["up"])
+    shown = {each.id for _, _, numbers in told["systems"] for each in numbers}
+    assert shown == {name for name, verdict in verdicts.items() if verdict == verdicts["up"]}
+    assert client.get("/catalogue?verdict=wonderful").status_code == 400
+    with pytest.raises(InputError):
+        catalogue_context(card, home.board, "wonderful")
+    assert catalogue_context(None, home.board)["sentence"] == "Nothing is measured yet."
+
+
+def test_a_metric_tells_its_value_history_lineage_and_restatement(client: TestClient) -> None:
+    text = client.get("/catalogue/up").text
+    for said in ("50 %", "At least 50", "100 x good / all", "probe", "Trace it to its rows"):
+        assert said.lower() in text.lower()
+    assert text.count("as known then") == 2
+    assert 'href="/catalogue/up?scope=integration:square"' in text
+    first = client.get("/catalogue/up", params={"known_at": _known(text)}).text
+    assert "75 %" in first
+
+
+def _known(text: str) -> str:
+    """The older of the two moments that the page offers."""
+    return unquote(text.rsplit("known_at=", maxsplit=1)[-1].split('"', maxsplit=1)[0])
+
+
+def test_a_number_is_traced_to_its_rows(client: TestClient) -> None:
+    text = client.get("/catalogue/up/rows").text
+    assert "rests on 6 rows" in text
+    assert "landed record" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/catalogue/nothing", 404),
+        ("/catalogue/asked?scope=integration:square", 404),
+        ("/catalogue/up?scope=integration:nobody", 404),
+        ("/catalogue/up?scope=franchise:F1", 400),
+        ("/catalogue/up?scope=<b>", 400),
+        ("/catalogue/nothing/rows", 404),
+        ("/owners/nobody/metrics/up", 404),
+        ("/gates/nothing", 404),
+    ],
+)
+def test_what_there_is_not_is_said_in_a_page(client: TestClient, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert "<main" in answer.text
+    assert "<b>" not in answer.text
+
+
+def test_a_gate_shows_its_run_and_what_is_likeliest_to_break_it(
+    client: TestClient, card: Card, home: Home
+) -> None:
+    (gate,) = card.document["gates"]
+    listed = client.get("/gates").text
+    assert f'href="/gates/{gate["id"]}"' in listed
+    text = client.get(f"/gates/{gate['id']}").text
+    assert f"{gate['run']} of 2 days in a row" in text or "passed" in text
+    assert gates_context(None, home.board)["gates"] == []
+
+
+def test_a_curve_stays_in_its_frame_and_says_what_it_shows() -> None:
+    day = date(2026, 3, 1)
+    days = [
+        DayValue(day + timedelta(days=n), value, (value - 1, value + 1), "met", "published")
+        for n, value in enumerate((90.0, 95.0, 99.0))
+    ]
+    drawn = curve(days, {"value": 97.0}, "%")
+    assert drawn is not None
+    heights = [float(point.split()[1]) for point in drawn.line.replace("M", "L").split("L")[1:]]
+    assert all(0 <= height <= HEIGHT for height in heights)
+    assert heights == sorted(heights, reverse=True)
+    assert drawn.target is not None
+    assert heights[-1] < drawn.target < heights[0]
+    assert "from 90 %" in drawn.says
+    assert curve(days, {"value": 1e9}, "%").target is None  # type: ignore[union-attr]  # it is drawn
+    assert curve(days[:1], {"value": 97.0}, "%") is None
