@@ -3,6 +3,7 @@
     MeterstoneError
     ├── InputError            what came in is wrong; the sender can mend it         (exit 2)
     │   ├── CatalogueError    a definition is wrong; names file and line
+    │   ├── NotFound          what was asked for by its name or number is not there
     │   └── FormatError       bytes that no format of ours can read
     ├── HomeInUse             another process writes to this home                    (exit 2)
     ├── StorageError          the disk said no; nothing acknowledged was lost        (exit 2)
@@ -55,6 +56,10 @@ class InputError(MeterstoneError):
 
 class CatalogueError(InputError):
     """A definition is wrong; ``place`` is ``file:line``."""
+
+
+class NotFound(InputError):
+    """What was asked for by its name or number is not there."""
 
 
 class FormatError(InputError):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from meterstone.errors import InputError
+from meterstone.errors import InputError, NotFound
 from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import alerts, drills, incident_events, incidents
 
@@ -154,11 +154,11 @@ class Alerts:
         """An alert by its id.
 
         Raises:
-            InputError: there is none.
+            NotFound: there is none.
         """
         row = self._tx.run(sa.select(alerts).where(alerts.c.id == alert)).first()
         if row is None:
-            raise InputError("there is no such alert", place=alert, mend="list the alerts")
+            raise NotFound("there is no such alert", place=alert, mend="list the alerts")
         return _alert(row)
 
     def all(
@@ -197,7 +197,8 @@ class Alerts:
         """A person has seen it and takes it on; its incident is acknowledged with it.
 
         Raises:
-            InputError: there is no such alert, or it does not fire.
+            NotFound: there is no such alert.
+            InputError: it does not fire.
         """
         found = self.get(alert)
         if found.state != "firing":
@@ -229,11 +230,11 @@ class Alerts:
         """An incident by its id.
 
         Raises:
-            InputError: there is none.
+            NotFound: there is none.
         """
         row = self._tx.run(sa.select(incidents).where(incidents.c.id == incident)).first()
         if row is None:
-            raise InputError("there is no such incident", place=incident, mend="list the incidents")
+            raise NotFound("there is no such incident", place=incident, mend="list the incidents")
         return _incident(row)
 
     def incidents(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from meterstone.errors import ConflictError, InputError, suggest
+from meterstone.errors import ConflictError, InputError, NotFound, suggest
 from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import connections
 
@@ -115,7 +115,7 @@ class Connections:
         row = self._tx.run(sa.select(connections).where(connections.c.id == connection)).first()
         if row is None:
             ids = list(self._tx.run(sa.select(connections.c.id)).scalars())
-            raise InputError(
+            raise NotFound(
                 f"unknown connection {connection!r}",
                 place="connection",
                 mend=suggest(connection, ids) if ids else "meterstone connect VENDOR",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from meterstone.errors import InputError
+from meterstone.errors import NotFound
 from meterstone.ledger.store import Transaction
 from meterstone.ledger.tables import discrepancies
 
@@ -102,7 +102,7 @@ class Discrepancies:
         """A person takes it off the work list, with the reason.
 
         Raises:
-            InputError: it is not open.
+            NotFound: none that is open has this number.
         """
         row = self._tx.run(
             sa.update(discrepancies)
@@ -111,7 +111,7 @@ class Discrepancies:
             .returning(discrepancies)
         ).first()
         if row is None:
-            raise InputError(
+            raise NotFound(
                 "no open discrepancy has this number",
                 place=f"discrepancy {discrepancy}",
                 mend="meterstone reconcile --open lists them",

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from meterstone.errors import ConflictError, InputError
+from meterstone.errors import ConflictError, InputError, NotFound
 from meterstone.ledger.announced import (
     Attempt,
     Delivery,
@@ -87,11 +87,11 @@ class Outbox:
         """An endpoint by its id.
 
         Raises:
-            InputError: there is none.
+            NotFound: there is none.
         """
         row = self._tx.run(sa.select(endpoints).where(endpoints.c.id == endpoint)).first()
         if row is None:
-            raise InputError("there is no such endpoint", place=endpoint, mend="list the endpoints")
+            raise NotFound("there is no such endpoint", place=endpoint, mend="list the endpoints")
         return _endpoint(row)
 
     def endpoints(self, status: EndpointStatus | None = None) -> list[Endpoint]:
@@ -199,11 +199,11 @@ class Outbox:
         """A message by its id.
 
         Raises:
-            InputError: there is none.
+            NotFound: there is none.
         """
         row = self._tx.run(sa.select(messages).where(messages.c.id == message)).first()
         if row is None:
-            raise InputError("there is no such message", place=message, mend="list the messages")
+            raise NotFound("there is no such message", place=message, mend="list the messages")
         return Message(**row._mapping)
 
     def messages(self, since: datetime, until: datetime) -> list[Message]:
@@ -239,7 +239,7 @@ class Outbox:
             .returning(deliveries)
         ).first()
         if row is None:
-            raise InputError("there is no such delivery", place=message, mend="send it first")
+            raise NotFound("there is no such delivery", place=message, mend="send it first")
         self._tx.run(
             sa.insert(attempts).values(
                 message=message,
@@ -278,7 +278,7 @@ class Outbox:
         """The delivery of a message to an endpoint.
 
         Raises:
-            InputError: there is none.
+            NotFound: there is none.
         """
         row = self._tx.run(
             sa.select(deliveries).where(
@@ -286,7 +286,7 @@ class Outbox:
             )
         ).first()
         if row is None:
-            raise InputError("there is no such delivery", place=message, mend="send it first")
+            raise NotFound("there is no such delivery", place=message, mend="send it first")
         return Delivery(**row._mapping)
 
     def counts(self, endpoint: str) -> dict[str, int]:

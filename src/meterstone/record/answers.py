@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from meterstone.errors import ConflictError, InputError, MeterstoneError, StorageError
+from meterstone.errors import ConflictError, InputError, MeterstoneError, NotFound, StorageError
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -47,6 +47,7 @@ STATUS: Mapping[type[MeterstoneError], HTTPStatus] = {
     OverloadError: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConflictError: HTTPStatus.CONFLICT,
+    NotFound: HTTPStatus.NOT_FOUND,
     InputError: HTTPStatus.BAD_REQUEST,
     MeterstoneError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

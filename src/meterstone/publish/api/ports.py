@@ -1,0 +1,80 @@
+"""What the API reads and does things with, and how an operation gets at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Protocol, cast
+
+from fastapi import Depends, Request
+
+from meterstone.board.model import Board
+from meterstone.connect.connecting import Connecting
+from meterstone.detect.service import AlertPort
+from meterstone.detect.state import Now
+from meterstone.framework import Measures
+from meterstone.ledger import Ledger
+from meterstone.people.rights import Principal
+from meterstone.publish.outbound.service import Webhooks
+
+
+class Attests(Protocol):
+    """An opened home, as far as attestations and maintenance windows need it."""
+
+    def attestation_forms(self) -> Mapping[str, Sequence[Any]]:
+        """Fields by fact."""
+
+    def attest(
+        self,
+        fact: str,
+        columns: Mapping[str, Any],
+        *,
+        person: str,
+        role: str,
+        evidence: str | tuple[bytes, str, str],
+        expires_at: datetime,
+    ) -> Mapping[str, Any]:
+        """Put a statement on record."""
+
+    def attestations_due(self, within: timedelta = ...) -> Sequence[Any]:
+        """The review queue."""
+
+    def approve_maintenance(
+        self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str
+    ) -> object:
+        """Put an approved maintenance window on record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the operations read and change; `meterstone.cli.site` gives those of a home.
+
+    Attributes:
+        now: the state of this moment; gives None until the watch has looked once.
+        webhooks: the webhooks out, as somebody changes them who is named in the audit log.
+    """
+
+    board: Board
+    now: Callable[[], Now | None]
+    alerts: AlertPort
+    ledger: Ledger
+    measures: Measures
+    attests: Attests
+    connecting: Connecting
+    webhooks: Callable[[str], Webhooks]
+
+
+async def _ports(request: Request) -> Ports:
+    return cast("Ports", request.app.state.ports)
+
+
+async def _asking(request: Request) -> Principal:
+    return cast("Principal", request.scope["principal"])  # the guard has put it there
+
+
+Given = Annotated[Ports, Depends(_ports)]
+"""The ports, as a parameter of an operation."""
+
+Asking = Annotated[Principal, Depends(_asking)]
+"""Who asks, as a parameter of an operation."""
