@@ -46,7 +46,12 @@ ALLOWED: dict[str, set[str]] = {
         "detect.state",
         "detect.service",
         "people",
+        # what people and programs do with connections; both faces speak with it
+        "connect.connecting",
+        "connect.auth",
         "connect.egress",
+        # how every way in says no
+        "record.answers",
     },
     # computed when something new landed, read by faces
     "board": {"errors", "facts", "catalogue", "measure", "scorecard", "ledger", "warehouse.base"},

@@ -19,9 +19,8 @@ from starlette.types import ASGIApp
 
 from meterstone.app import Home
 from meterstone.cli.telemetry import Telemetry
-from meterstone.connect.api import connection_routes
 from meterstone.connect.auth.web import oauth_routes
-from meterstone.connect.reconcile import reconcile_routes
+from meterstone.connect.connecting import Connecting
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import MeterstoneError
 from meterstone.measure.explain import Explanation
@@ -31,10 +30,9 @@ from meterstone.people.csrf import csrf_token
 from meterstone.people.guard import Cookies
 from meterstone.people.refusals import Refusal
 from meterstone.people.wire import for_person
-from meterstone.publish.attestation_api import attestation_routes
-from meterstone.publish.framework_api import framework_routes
+from meterstone.publish.api import Ports, api_routes
+from meterstone.publish.cache import Cached
 from meterstone.publish.openmetrics import metrics_routes
-from meterstone.publish.outbound.api import webhook_routes
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.web import (
     account,
@@ -70,7 +68,14 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
     """
     site = Site(home.board, lambda: home.watch.now, csrf_token, home.busy.sentences)
     said = Said(site)
-    return telemetry.requests(home.people.guard(inside(home, url, site, said), url, said.refused))
+    cached = Cached(
+        inside(home, url, site, said),
+        {
+            "board": lambda: (home.board.version, tuple(home.busy.sentences())),
+            "now": lambda: (now := home.watch.now) and now.version,
+        },
+    )
+    return telemetry.requests(home.people.guard(cached, url, said.refused))
 
 
 def inside(home: Home, url: str, site: Site, said: Said) -> Starlette:
@@ -114,15 +119,21 @@ def _rows(home: Home, name: str, scope: Scope, day: date, known_at: datetime) ->
 def _machines(home: Home, url: str) -> list[BaseRoute]:
     """What programs call, and what sign-ins at vendors come back to."""
     return [
-        *framework_routes(home),
-        *attestation_routes(home),
-        *connection_routes(home.access, home.ledger, home.connectors),
-        *reconcile_routes(home.ledger, lambda: home.reconciler),
+        *api_routes(_ports(home)),
         *oauth_routes(home.access, url),
-        *webhook_routes(Webhooks(home.ledger, "api", home.strangers_egress)),
         *WebhookReceiver(home.deliveries).routes(),
         *metrics_routes(lambda: home.board, lambda: home.watch.now),
     ]
+
+
+def _ports(home: Home) -> Ports:
+    """What the API reads and does things with."""
+    return Ports(
+        board=home.board, now=lambda: home.watch.now, alerts=home.alerts, ledger=home.ledger,
+        measures=home, attests=home, reports=home.reports,
+        connecting=Connecting(home.access, home.ledger, home.connectors, lambda: home.reconciler),
+        webhooks=lambda actor: Webhooks(home.ledger, actor, home.strangers_egress),
+    )  # fmt: skip
 
 
 class Said:

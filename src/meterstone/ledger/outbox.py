@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from meterstone.errors import ConflictError, InputError, NotFound
+from meterstone.errors import ConflictError, NotFound
 from meterstone.ledger.announced import (
     Attempt,
     Delivery,

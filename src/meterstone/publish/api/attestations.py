@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from meterstone.errors import InputError
-from meterstone.publish.api.caching import Moment
+from meterstone.publish.api.past import Moment
 from meterstone.publish.api.ports import Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
-from http import HTTPStatus
 from pydantic import BaseModel, Field
 
 from meterstone.connect.auth.controls import Check

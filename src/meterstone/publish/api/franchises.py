@@ -63,7 +63,7 @@ def franchise_revisions(
 
 
 @router.get("/franchises/{franchise}/metrics", responses=shown(Metric, many=True))
-def franchise_metrics(  # noqa: PLR0913, PLR0917  # each is a parameter of the query
+def franchise_metrics(  # each is a parameter of the query
     franchise: Franchise,
     given: Given,
     past: Past,

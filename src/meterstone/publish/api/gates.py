@@ -26,7 +26,9 @@ def gates(given: Given, past: Past) -> Response:
 @router.get("/gates/{gate}", responses=shown(Gate))
 def gate(gate: Annotated[str, Path(max_length=200)], given: Given, past: Past) -> Response:
     """One gate: its run, each of its days, what holds it back, and the chance to pass."""
-    found = {each["id"]: each for each in past.card(given.board, Scope("network")).document["gates"]}
+    found = {
+        each["id"]: each for each in past.card(given.board, Scope("network")).document["gates"]
+    }
     if gate not in found:
         raise NotFound(
             f"there is no gate {gate[:60]!r}", place="gate", mend=suggest(gate[:60], list(found))

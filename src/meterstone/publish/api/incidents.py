@@ -30,16 +30,18 @@ class Note(BaseModel):
 
 
 @router.get("/incidents")
-def incidents(  # noqa: PLR0913, PLR0917  # each is a parameter of the query
+def incidents(  # each is a parameter of the query
     given: Given,
     pages: Pages,
-    open: Annotated[bool | None, Query(description="Only those that are (not) over.")] = None,  # noqa: A002  # its name in the query
+    open_: Annotated[
+        bool | None, Query(alias="open", description="Only those that are (not) over.")
+    ] = None,
     integration: Of = None,
     franchise: Of = None,
 ) -> list[Incident]:
     """Incidents, newest first."""
     found = given.alerts.incidents(
-        open_=open, integration=integration, franchise=franchise,
+        open_=open_, integration=integration, franchise=franchise,
         before=pages.after(tuple[datetime, str]), limit=pages.limit + 1,
     )  # fmt: skip
     return pages.fetched(found, lambda row: (row.started_at, row.id))
@@ -91,8 +93,6 @@ def acknowledge_alert(alert: Id, sent: Note, given: Given, asking: Asking) -> Al
 
 
 @router.get("/drills")
-def drills(
-    given: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 200
-) -> Sequence[Drill]:
+def drills(given: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Sequence[Drill]:
     """Drills on record, newest first: a known fault, and what the alarms made of it."""
     return given.alerts.drills(limit)

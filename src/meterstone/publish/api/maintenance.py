@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from meterstone.measure.results import Scope
-from meterstone.publish.api.caching import Moment
 from meterstone.publish.api.documents import answer, shown
-from meterstone.publish.api.past import Past
+from meterstone.publish.api.past import Moment, Past
 from meterstone.publish.api.ports import Asking, Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
 from meterstone.scorecard.model import Maintenance

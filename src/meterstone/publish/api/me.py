@@ -29,6 +29,4 @@ class Me:
 @router.get("/me")
 def me(asking: Asking) -> Me:
     """Who asks, and what they may."""
-    return Me(
-        asking.id, asking.name, asking.role, sorted(asking.rights), sorted(asking.franchises)
-    )
+    return Me(asking.id, asking.name, asking.role, sorted(asking.rights), sorted(asking.franchises))

@@ -77,7 +77,7 @@ class MetricAt:
 
 
 @router.get("/metrics", responses=shown(Metric, many=True))
-def metrics(  # noqa: PLR0913, PLR0917  # each is a parameter of the query
+def metrics(  # each is a parameter of the query
     given: Given,
     past: Past,
     pages: Pages,
@@ -113,9 +113,7 @@ def _is_of(ref: str, system: str) -> bool:
 
 
 @router.get("/metrics/{metric}")
-def metric(
-    metric: MetricId, given: Given, past: Past, scope: ScopeText = "network"
-) -> MetricAt:
+def metric(metric: MetricId, given: Given, past: Past, scope: ScopeText = "network") -> MetricAt:
     """A metric: its definition, and its result at a scope."""
     return metric_at(given.board, metric, scope_of(scope), past)
 

@@ -52,7 +52,7 @@ class Paging:
             raise _NO_CURSOR from error
         if path != self.request.url.path:
             raise _NO_CURSOR
-        return found  # type: ignore[no-any-return]  # as decoded
+        return found
 
     def next_after(self, key: tuple[Any, ...]) -> None:
         """Tell that there is more after a row."""

@@ -11,10 +11,8 @@ from fastapi import Depends, Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from meterstone.board.model import Board, Card
-from meterstone.errors import NotFound
-from meterstone.measure.results import Scope, read_moment
-from meterstone.people.rights import Principal
-from meterstone.measure.results import rfc3339
+from meterstone.errors import InputError, NotFound
+from meterstone.measure.results import Scope, read_moment, rfc3339
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -27,9 +25,7 @@ def _day(value: Any) -> date:
     raise ValueError("write a day as 2026-03-01")
 
 
-Day = Annotated[
-    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})
-]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 """A day, written in one way."""
 
 Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -44,6 +40,25 @@ def moment(text: str, name: str) -> datetime:
     """
     # a "+" in a query means a space
     return read_moment(text.replace(" ", "+"), f"?{name}=", f"?{name}=2026-03-01T00:00:00Z")
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write a moment as 2026-03-01T09:30:00Z")  # noqa: TRY004  # pydantic's way
+    try:
+        return read_moment(value, "moment", "2026-03-01T09:30:00Z")
+    except InputError as error:
+        raise ValueError("write a moment as 2026-03-01T09:30:00Z") from error
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment in a body, RFC 3339, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from meterstone.framework import Measures
 from meterstone.ledger import Ledger
 from meterstone.people.rights import Principal
 from meterstone.publish.outbound.service import Webhooks
+from meterstone.publish.reports.service import Reports
 
 
 class Attests(Protocol):
@@ -63,6 +64,7 @@ class Ports:
     attests: Attests
     connecting: Connecting
     webhooks: Callable[[str], Webhooks]
+    reports: Reports
 
 
 async def _ports(request: Request) -> Ports:

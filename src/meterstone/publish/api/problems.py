@@ -107,9 +107,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 async def _not_signed_in(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AuthError)  # noqa: S101  # registered for nothing else
     down = isinstance(error, CredentialUnavailable)
-    return problem(
-        error, HTTPStatus.FAILED_DEPENDENCY if down else HTTPStatus.UNPROCESSABLE_ENTITY
-    )
+    return problem(error, HTTPStatus.FAILED_DEPENDENCY if down else HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 async def _unfit(_request: Request, error: Exception) -> Response:
@@ -119,9 +117,7 @@ async def _unfit(_request: Request, error: Exception) -> Response:
         f"{_place(first['loc'])}: {first['msg']}", mend="see docs/api.md for what is asked for"
     )
     broken = first["type"] == "json_invalid"
-    return problem(
-        said, HTTPStatus.BAD_REQUEST if broken else HTTPStatus.UNPROCESSABLE_ENTITY
-    )
+    return problem(said, HTTPStatus.BAD_REQUEST if broken else HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _place(location: Sequence[int | str]) -> str:

@@ -9,14 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from meterstone.publish.api.caching import Moment
 from meterstone.publish.api.paging import Pages
+from meterstone.publish.api.past import Moment
 from meterstone.publish.api.ports import Asking, Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
 from meterstone.publish.outbound.service import Added
 
 router = APIRouter(tags=["webhooks"])
-_WRITE = {"responses": answers(*WRITES), "dependencies": [Depends(json_alone)]}
+_SAID = answers(*WRITES)
+_JSON = [Depends(json_alone)]
 
 Id = Annotated[str, Path(max_length=200)]
 
@@ -41,7 +42,9 @@ class Range(BaseModel):
 
 
 class Nothing(BaseModel):
-    """An empty object."""
+    """An empty object: so that no form of another site can send it."""
+
+    model_config = {"extra": "forbid"}
 
 
 class EndpointState(BaseModel):
@@ -111,7 +114,7 @@ def webhooks(given: Given, asking: Asking, pages: Pages) -> list[EndpointState]:
     return pages.of(found, lambda row: (row.id,), tuple[str])
 
 
-@router.post("/webhooks", status_code=201, **_WRITE)
+@router.post("/webhooks", status_code=201, responses=_SAID, dependencies=_JSON)
 def add_webhook(sent: NewEndpoint, given: Given, asking: Asking) -> EndpointSecret:
     """A new endpoint; the answer has its secret, this once."""
     return _told(given.webhooks(asking.id).add(**sent.model_dump()))
@@ -123,31 +126,40 @@ def remove_webhook(endpoint: Id, given: Given, asking: Asking) -> None:
     given.webhooks(asking.id).remove(endpoint)
 
 
-@router.post("/webhooks/{endpoint}/enable", **_WRITE)
+@router.post("/webhooks/{endpoint}/enable", responses=_SAID, dependencies=_JSON)
 def enable_webhook(
-    endpoint: Id, sent: Nothing, given: Given, asking: Asking  # noqa: ARG001
+    endpoint: Id,
+    _: Nothing,
+    given: Given,
+    asking: Asking,
 ) -> EndpointStatusNow:
     """Send there again."""
     return EndpointStatusNow(given.webhooks(asking.id).enable(endpoint).status)
 
 
-@router.post("/webhooks/{endpoint}/rotate", **_WRITE)
+@router.post("/webhooks/{endpoint}/rotate", responses=_SAID, dependencies=_JSON)
 def rotate_webhook(
-    endpoint: Id, sent: Nothing, given: Given, asking: Asking  # noqa: ARG001
+    endpoint: Id,
+    _: Nothing,
+    given: Given,
+    asking: Asking,
 ) -> EndpointSecret:
     """A new secret; the answer has it, this once."""
     return _told(given.webhooks(asking.id).rotate(endpoint))
 
 
-@router.post("/webhooks/{endpoint}/test", status_code=202, **_WRITE)
+@router.post("/webhooks/{endpoint}/test", status_code=202, responses=_SAID, dependencies=_JSON)
 def send_test_message(
-    endpoint: Id, sent: Nothing, given: Given, asking: Asking  # noqa: ARG001
+    endpoint: Id,
+    _: Nothing,
+    given: Given,
+    asking: Asking,
 ) -> Sent:
     """Send a message to this endpoint alone."""
     return Sent(given.webhooks(asking.id).test(endpoint))
 
 
-@router.post("/webhooks/{endpoint}/replay", status_code=202, **_WRITE)
+@router.post("/webhooks/{endpoint}/replay", status_code=202, responses=_SAID, dependencies=_JSON)
 def replay(endpoint: Id, sent: Range, given: Given, asking: Asking) -> Replayed:
     """Send the messages of a time once more."""
     return Replayed(given.webhooks(asking.id).replay(endpoint, **sent.model_dump()))

@@ -156,6 +156,10 @@ class Reports:
             "sha256": hashlib.sha256(file.data).hexdigest(),
         }  # fmt: skip
 
+    def path(self, run: str, name: str) -> Path:
+        """Where a file of a run lies; the name is one of its `ReportRun.files`."""
+        return self._folder / run / name
+
     def tell(self) -> int:
         """Land the facts of runs that are over; how many. Told twice they have no effect."""
         with self._ledger.read() as seen:

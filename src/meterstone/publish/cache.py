@@ -1,0 +1,180 @@
+"""Keeps answers that follow from the board or from now alone, until those change.
+
+A handler says what its answer depends on (`depends_on`); the next one who asks for the same with
+the same role and rights gets the same bytes, compressed once, or a 304. What depends on a person,
+on a form or on facts says nothing, and is made anew each time.
+
+The versions are read before an answer is made: one that came meanwhile makes it old at once, never
+the other way round.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Source = Literal["board", "now"]
+_MARK = "meterstone.depends_on"
+_LEAST_PACKED = 600
+_MOST_OF_ALL = 64 * 2**20
+_MOST_OF_ONE = 8 * 2**20
+
+
+def depends_on(scope: MutableMapping[str, Any], source: Source) -> None:
+    """Say that the answer to a request follows from its address, the reader's role and rights, and
+    this source alone."""
+    scope.get(_MARK, {})[source] = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer, plain and packed; each coding has a tag of its own (RFC 9110, 8.8.3)."""
+
+    versions: tuple[object, ...]
+    headers: list[tuple[bytes, bytes]]
+    plain: bytes
+    packed: bytes | None
+    tag: str
+
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.packed or b"")
+
+
+class Cached:
+    """ASGI middleware, behind the guard.
+
+    Args:
+        versions: what each source changes with.
+        most: bytes of all answers together.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        versions: Mapping[Source, Callable[[], object]],
+        most: int = _MOST_OF_ALL,
+    ) -> None:
+        self._app, self._versions, self._most = app, versions, most
+        self._kept: OrderedDict[tuple[object, ...], tuple[tuple[Source, ...], _Kept]] = (
+            OrderedDict()
+        )
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from what is kept, else keep what is answered."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        key = _key(scope)
+        kept = self._found(key)
+        if kept is not None:
+            await _answer(kept, scope, send)
+            return
+        await self._make(key, scope, receive, send)
+
+    def _found(self, key: tuple[object, ...]) -> _Kept | None:
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+        sources, kept = found
+        return kept if kept.versions == self._now(sources) else None
+
+    def _now(self, sources: tuple[Source, ...]) -> tuple[object, ...]:
+        return tuple(self._versions[source]() for source in sources)
+
+    async def _make(
+        self, key: tuple[object, ...], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        before = {source: version() for source, version in self._versions.items()}
+        marks: dict[Source, None] = {}
+        scope[_MARK] = marks
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def keep(message: Message) -> None:
+            """Hold an answer back until it is whole, where it is to be kept."""
+            if message["type"] == "http.response.start":
+                if not marks or message["status"] != 200 or _is_personal(message["headers"]):
+                    await send(message)
+                else:
+                    start.update(message)
+                return
+            if not start:
+                await send(message)
+                return
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                sources = tuple(sorted(marks))
+                versions = tuple(before[source] for source in sources)
+                kept = _kept(versions, start["headers"], b"".join(parts))
+                if scope["method"] == "GET":
+                    self._put(key, sources, kept)
+                await _answer(kept, scope, send)
+
+        await self._app(scope, receive, keep)
+
+    def _put(self, key: tuple[object, ...], sources: tuple[Source, ...], kept: _Kept) -> None:
+        if kept.size > _MOST_OF_ONE:
+            return
+        with self._lock:
+            old = self._kept.pop(key, None)
+            self._bytes += kept.size - (old[1].size if old else 0)
+            self._kept[key] = sources, kept
+            while self._bytes > self._most:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self._bytes -= gone.size
+
+
+def _key(scope: Scope) -> tuple[object, ...]:
+    principal = scope.get("principal")
+    who = None if principal is None else (principal.role, principal.rights, principal.franchises)
+    return scope["path"], scope.get("query_string", b""), who
+
+
+def _is_personal(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() in (b"set-cookie", b"content-encoding") for name, _ in headers)
+
+
+def _kept(versions: tuple[object, ...], headers: list[tuple[bytes, bytes]], body: bytes) -> _Kept:
+    own = [(n, v) for n, v in headers if n.lower() not in (b"content-length", b"etag", b"vary")]
+    given = [v.decode("latin-1") for n, v in headers if n.lower() == b"etag"]
+    tag = given[0].strip('"') if given else sha256(body).hexdigest()[:32]
+    packed = gzip.compress(body, 6, mtime=0) if len(body) >= _LEAST_PACKED else None
+    return _Kept(versions, own, body, packed, tag)
+
+
+async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
+    asked = Headers(scope=scope)
+    packed = kept.packed if "gzip" in asked.get("accept-encoding", "") else None
+    tag = f'"{kept.tag}"' if packed is None else f'"{kept.tag}-gzip"'
+    headers = [*kept.headers, (b"etag", tag.encode()), (b"vary", b"Accept-Encoding, Cookie")]
+    if not any(name.lower() == b"cache-control" for name, _ in kept.headers):
+        headers.append((b"cache-control", b"no-cache, private"))
+    if _knows(asked.get("if-none-match", ""), tag):
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body = kept.plain if packed is None else packed
+    if packed is not None:
+        headers.append((b"content-encoding", b"gzip"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _knows(asked: str, tag: str) -> bool:
+    """Whether a client has what would be sent (weak comparison, RFC 9110, 13.1.2)."""
+    known = {each.strip().removeprefix("W/") for each in asked.split(",")}
+    return tag in known or "*" in known
