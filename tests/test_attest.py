@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from apis import api_over
 from homes import Meterstone
 from meterstone.app import Home
-from meterstone.errors import InputError, MeterstoneError
-from meterstone.publish.attestation_api import attestation_routes
-from meterstone.record.answers import problem
+from meterstone.errors import InputError
 from meterstone.record.attestation import forms
 
 NOW = datetime.now(UTC)
@@ -167,11 +165,7 @@ def test_commands(meterstone: Meterstone) -> None:
 
 def test_over_http(tmp_path: Path) -> None:
     with Home(tmp_path / "home") as home:
-        app = Starlette(
-            routes=attestation_routes(home),
-            exception_handlers={MeterstoneError: lambda _, error: problem(error)},  # type: ignore[dict-item,arg-type]
-        )
-        client = TestClient(app)
+        client = TestClient(api_over(attests=home))
         assert "recognition" in client.get("/api/v1/attestations/forms").json()
         form: dict[str, Any] = {"columns": AWARD, "expires_at": in_days(9) + "T00:00:00Z"} | BY
         content = b"a certificate"
@@ -190,5 +184,5 @@ def test_over_http(tmp_path: Path) -> None:
             ),
             client.get("/api/v1/attestations/due?days=soon"),
         ]
-        assert [answer.status_code for answer in wrong] == [400] * 4
+        assert [answer.status_code for answer in wrong] == [400, 415, 400, 422]
         assert all(answer.json()["mend"] for answer in wrong)

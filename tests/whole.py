@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -58,7 +59,11 @@ class House:
 def served(routes: list[BaseRoute], base: str = "") -> Iterator[tuple[str, str]]:
     """Method and path of every route."""
     for route in routes:
-        if isinstance(route, Mount):
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            yield "GET", f"{base}{route.path}/openapi.json"
+            for path, operations in route.app.openapi()["paths"].items():
+                yield from ((method.upper(), base + route.path + path) for method in operations)
+        elif isinstance(route, Mount):
             yield from served(list(route.routes), base + route.path)
         elif isinstance(route, Route):
             for method in sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"}):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from meterstone.connect.api import connection_routes
+from apis import api_over
 from meterstone.connect.auth.access import Access
 from meterstone.connect.auth.flow import LIFETIME
 from meterstone.connect.auth.schedule import EVERY, OAUTH_CHECKS, CheckSchedule
 from meterstone.connect.auth.web import COOKIE, oauth_routes
 from meterstone.connect.catalogue import connectors
+from meterstone.connect.connecting import Connecting
 from meterstone.connect.egress import Egress
 from meterstone.errors import MeterstoneError
 from meterstone.ledger import Ledger
@@ -125,8 +128,10 @@ def hub(tmp_path, vendor, clock, told):
             ledger, known, Egress(resolver=_nowhere), now=clock, send=vendor, tell=told.extend
         )
         access.register("acme", SECRETS)
+        connecting = Connecting(access, ledger, known, lambda: cast("Any", None))
+        api = api_over(ledger=ledger, connecting=connecting)
         app = Starlette(
-            routes=[*oauth_routes(access, PUBLIC), *connection_routes(access, ledger, known)],
+            routes=[*oauth_routes(access, PUBLIC), Mount("/", app=api)],
             exception_handlers={MeterstoneError: _problem},
         )
         app.state.access, app.state.ledger = access, ledger
@@ -415,7 +420,7 @@ def test_the_api_tells_where_a_browser_signs_in(hub):
         ({"connector": "acmee"}, 400, "did you mean 'acme'"),
         ({"connector": "keyed"}, 400, "Keyed needs key"),
         ({"connector": "keyed", "credentials": {"kee": "secret"}}, 400, "did you mean 'key'"),
-        ({"connector": "keyed", "credentials": ["secret"]}, 400, "not a connection"),
+        ({"connector": "keyed", "credentials": ["secret"]}, 422, "body.credentials"),
         (
             {"connector": "tab", "credentials": {"token_name": "n", "token_secret": "wrong"}},
             422,
@@ -435,7 +440,7 @@ def test_what_the_api_refuses(hub, body, status, said):
 
 def test_a_form_of_another_site_is_not_read(hub):
     refused = browser(hub).post("/api/v1/connections", data={"connector": "keyed"})
-    assert (refused.status_code, listed(hub)) == (400, [])
+    assert (refused.status_code, listed(hub)) == (415, [])
 
 
 def test_a_session_is_signed_in_and_out(hub, vendor):

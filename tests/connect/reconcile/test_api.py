@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tests.connect.acme import Acme, Scene, scene, serving
 from tests.connect.reconcile.test_reconciler import edit, reconciler, start, sweep
 
-from meterstone.connect.reconcile import reconcile_routes
-from meterstone.errors import MeterstoneError
-from meterstone.record.answers import problem
+from apis import api_over
+from meterstone.connect.connecting import Connecting
 
 
 @pytest.fixture
@@ -30,15 +29,9 @@ def at(tmp_path: Path, acme: Acme) -> Iterator[Scene]:
 
 @pytest.fixture
 def http(at: Scene, tmp_path: Path) -> TestClient:
-    async def refused(_request, error):
-        return problem(error)
-
     made = reconciler(at, tmp_path)
-    app = Starlette(
-        routes=reconcile_routes(at.ledger, lambda: made),
-        exception_handlers={MeterstoneError: refused},
-    )
-    return TestClient(app, raise_server_exceptions=False)
+    connecting = Connecting(cast("Any", None), at.ledger, {}, lambda: made)
+    return TestClient(api_over(ledger=at.ledger, connecting=connecting))
 
 
 def test_a_comparison_is_queued_before_everything_else(at: Scene, http: TestClient) -> None:
@@ -49,7 +42,7 @@ def test_a_comparison_is_queued_before_everything_else(at: Scene, http: TestClie
     with at.ledger.read() as seen:
         (job,) = seen.queue.all(kind="reconcile")
     assert (job.priority, job.payload["full"]) == ("interactive", True)
-    assert http.post("/api/v1/connections/nobody/reconcile").status_code == 400
+    assert http.post("/api/v1/connections/nobody/reconcile").status_code == 404
 
 
 def test_the_work_list_and_what_is_taken_off_it(
@@ -63,9 +56,9 @@ def test_the_work_list_and_what_is_taken_off_it(
     assert http.get("/api/v1/discrepancies?connection=other").json() == []
     path = f"/api/v1/discrepancies/{work['id']}/accept"
     for body in ({}, {"reason": " "}, {"reason": 5}, []):
-        assert http.post(path, json=body).status_code == 400
-    assert http.post(path, data={"reason": "form"}).status_code == 400
-    assert http.post(path, json={"reason": "x" * 5000}).status_code == 400
+        assert http.post(path, json=body).status_code == 422
+    assert http.post(path, data={"reason": "form"}).status_code == 415
+    assert http.post(path, json={"reason": "x" * 5000}).status_code == 422
     assert http.post(path, json={"reason": "known"}).json()["outcome"] == "accepted"
-    assert http.post(path, json={"reason": "known"}).status_code == 400
+    assert http.post(path, json={"reason": "known"}).status_code == 404
     assert http.get("/api/v1/discrepancies").json() == []

@@ -1,6 +1,5 @@
 """Reconciliation: source and copy are compared, differences are resolved by declared precedence."""
 
-from meterstone.connect.reconcile.api import reconcile_routes
 from meterstone.connect.reconcile.reconciler import Reconciler
 from meterstone.connect.reconcile.result import Reconciliation
 from meterstone.connect.reconcile.rules import Rules, rules
@@ -13,6 +12,5 @@ __all__ = [
     "Rules",
     "Schedule",
     "compare_sales",
-    "reconcile_routes",
     "rules",
 ]
