@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
-from meterstone.detect.state import Now
 from meterstone.framework import systems
 from meterstone.publish.reports import chapters
 from meterstone.publish.reports.content import PROMISES, report
@@ -35,23 +34,23 @@ def routes(site: Site) -> list[BaseRoute]:
                 request, "executive.html", title="Executive", empty=True,
                 sentence="Nothing has been computed yet.",
             )  # fmt: skip
-        now = site.now() if site.as_of(request).is_now else None
+        site.keep(request)
         return site.render(
             request, "executive.html", card=card, title="Executive", empty=False,
-            **context(card, site.board, now),
+            **context(card, site.board),
         )  # fmt: skip
 
     return [Route("/executive", show)]
 
 
-def context(card: Card, board: Board, now: Now | None) -> Mapping[str, Any]:
+def context(card: Card, board: Board) -> Mapping[str, Any]:
     """What the page shows, from the documents alone.
 
     Sentence, lede, promises (number, trend), health, achievements, declaration, phases, what moved
     and decisions are those of the monthly report of the same scorecard.
     """
-    told = report("monthly", card, board, now)
-    view = View(KINDS["monthly"], card, board, now)
+    told = report("monthly", card, board)
+    view = View(KINDS["monthly"], card, board)
     promised = view.some(PROMISES)
     return {
         "sentence": told.sentence,

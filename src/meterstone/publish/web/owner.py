@@ -122,6 +122,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def every(request: Request) -> Response:
         card = site.card(request)
+        site.keep(request)
         return site.render(
             request, "owners.html", card=card, title="Owners",
             **owners_context(site.board, card),
@@ -138,6 +139,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 request, "owner.html", title=names[key], empty=True,
                 sentence=f"{names[key]}: nothing was computed for this day.",
             )  # fmt: skip
+        site.keep(request)
         as_of = site.as_of(request)
         peers = {id_: cohorts.of(key, id_, card.day, as_of.known_at) for id_ in PLAIN}
         return site.render(

@@ -24,6 +24,7 @@ from meterstone.detect.state import Now
 from meterstone.errors import MeterstoneError
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Principal, Right
+from meterstone.publish.cache import Source, depends_on
 from meterstone.publish.web.asof import AsOf, days_beside, read_as_of
 from meterstone.publish.web.headers import PAGE_HEADERS
 from meterstone.publish.web.nav import Entry, entries_for
@@ -76,6 +77,12 @@ class Site:
         """The scorecard of a scope as the reader wants it."""
         as_of = self.as_of(request)
         return self.board.card(scope, as_of.day, as_of.known_at)
+
+    @staticmethod
+    def keep(request: Request, source: Source = "board") -> None:
+        """Let the answer be kept until its source changes: it has no form, and nothing of the
+        person beside what follows from role, rights and shops."""
+        depends_on(request.scope, source)
 
     def principal(self, request: Request) -> Principal | None:
         """Who asks, as the guard found; None for a stranger."""
