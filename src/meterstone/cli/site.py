@@ -46,6 +46,7 @@ from meterstone.publish.web import (
     metric,
     operations,
     owner,
+    search,
     settings,
     staff,
 )
@@ -95,6 +96,7 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *metric.routes(site, lambda *asked: _rows(home, *asked)),
         *gates.routes(site),
         *owner.routes(site),
+        *search.routes(site),
         *_operations(home, site),
         *attestations.routes(site, home),
         *audit.routes(site, home.ledger),
