@@ -51,7 +51,7 @@ from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
 from meterstone.ledger import Ledger
 from meterstone.measure.explain import Explanation, explain
-from meterstone.measure.gates import maintenance_windows
+from meterstone.measure.gates import MaintenanceWindow, maintenance_windows
 from meterstone.measure.history import day_end, last_closed_day
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
@@ -547,6 +547,11 @@ class Home:
         """The review queue: statements that expire within a time or have expired."""
         self.recorder.map_new()
         return due(self.warehouse, datetime.now(UTC), within)
+
+    def maintenance(self) -> list[MaintenanceWindow]:
+        """The windows that were approved."""
+        self.recorder.map_new()
+        return maintenance_windows(self._of_attestations, datetime.now(UTC))
 
     def approve_maintenance(
         self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from meterstone.app import Home
+from meterstone.cli.doors import HomeDoors
 from meterstone.cli.telemetry import Telemetry
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.connecting import Connecting
@@ -39,10 +40,12 @@ from meterstone.publish.web import (
     attestations,
     audit,
     catalogue,
+    connections,
     entry,
     executive,
     first,
     gates,
+    maintenance,
     metric,
     operations,
     owner,
@@ -95,6 +98,8 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *catalogue.routes(site),
         *metric.routes(site, lambda *asked: _rows(home, *asked)),
         *gates.routes(site),
+        *connections.routes(site, home.ledger, HomeDoors(home)),
+        *maintenance.routes(site, home),
         *owner.routes(site),
         *search.routes(site),
         *_operations(home, site),
