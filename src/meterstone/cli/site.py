@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from meterstone.app import Home
 from meterstone.cli.doors import HomeDoors
+from meterstone.cli.operations import operations_pages
 from meterstone.cli.telemetry import Telemetry
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.connecting import Connecting
@@ -47,17 +48,13 @@ from meterstone.publish.web import (
     gates,
     maintenance,
     metric,
-    operations,
     owner,
     search,
     settings,
     staff,
 )
-from meterstone.publish.web.kept import LedgerKept
-from meterstone.publish.web.news import News
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.static_files import static_routes
-from meterstone.publish.web.stream import Hub, stream_routes
 from meterstone.record.answers import problem
 from meterstone.record.receiver import create_receiver
 
@@ -102,7 +99,7 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *maintenance.routes(site, home),
         *owner.routes(site),
         *search.routes(site),
-        *_operations(home, site),
+        *operations_pages(home, site),
         *attestations.routes(site, home),
         *audit.routes(site, home.ledger),
         *entry.routes(site, home.people, cookies, url),
@@ -110,13 +107,6 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *settings.routes(site, [settings.PEOPLE]),
         *staff.routes(site, home.people, url),
     ]
-
-
-def _operations(home: Home, site: Site) -> list[BaseRoute]:
-    """What is wrong now, and the stream that keeps it up to date on every page."""
-    kept, hub = LedgerKept(home.alerts, home.ledger), Hub()
-    hub.look = News(site, kept, hub).look
-    return [*operations.routes(site, kept, hub.mark), *stream_routes(hub)]
 
 
 def _rows(home: Home, name: str, scope: Scope, day: date, known_at: datetime) -> Explanation:

@@ -57,6 +57,9 @@ class Memory:
     def incidents(self, *, limit: int = 100) -> Sequence[Incident]:
         return self.kept[:limit]
 
+    def called(self, actor: str, /) -> str:
+        return {"person:2": "Ann"}.get(actor, actor)
+
     def work(self) -> Sequence[Discrepancy]:
         return self.differences
 

@@ -18,13 +18,19 @@ class LedgerKept:
     Args:
         alerts: gives incidents.
         ledger: keeps the work list.
+        called: how a person is called, by the id that the ledger has.
         clock: seconds.
     """
 
     def __init__(
-        self, alerts: AlertPort, ledger: Ledger, clock: Callable[[], float] = time.monotonic
+        self,
+        alerts: AlertPort,
+        ledger: Ledger,
+        called: Callable[[str], str] = str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._alerts, self._ledger, self._clock = alerts, ledger, clock
+        self.called = called
         self._work: tuple[float, Sequence[Discrepancy]] | None = None
 
     def incidents(self, *, limit: int = 100) -> Sequence[Incident]:

@@ -39,6 +39,9 @@ class Kept(Protocol):
     def incidents(self, *, limit: int = 100) -> Sequence[Incident]:
         """Incidents, newest first."""
 
+    def called(self, actor: str, /) -> str:
+        """How a person is called."""
+
     def work(self) -> Sequence[Discrepancy]:
         """The work list of reconciliation, the largest amount first."""
 
@@ -101,7 +104,9 @@ def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Oper
         past=False,
         wrong=[each for each in made if each.wrong],
         well=[each for each in made if not each.wrong],
-        open=[open_trouble(each, now.at, zone, names) for each in now.incidents] if now else [],
+        open=[open_trouble(each, now.at, zone, names).named(kept.called) for each in now.incidents]
+        if now
+        else [],
         signals=[shown.signal(each) for each in now.signals] if now else [],
         flows=shown.flows(now) if now else [],
         errors=shown.errors(now.errors) if now else [],
@@ -131,8 +136,8 @@ def past(card: Card, board: Board, kept: Kept, strips: Mapping[str, Strip]) -> O
         "Signals by the minute are shown of now alone.",
         at=None, stale=False, past=True,
         wrong=[],
-        well=tiles(None, board.scopes("integration"), strips, zone, names),
-        open=[kept_trouble(each, at, zone, names) for each in then],
+        well=tiles(None, board.scopes("integration"), strips, zone, names, past=True),
+        open=[kept_trouble(each, at, zone, names).named(kept.called) for each in then],
         missed=found,
     )  # fmt: skip
 

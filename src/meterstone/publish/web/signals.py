@@ -223,12 +223,13 @@ class Flow:
     p95: str
 
 
-def flows(now: Now) -> list[Flow]:
+def flows(now: Now, only: str = "") -> list[Flow]:
     """Sync lag, webhook completeness and calls of those that tell any, the largest lag first."""
     told = [
         each
         for each in now.integrations
-        if not (each.lag_p99_s is each.webhooks is each.success is each.p95_ms is None)
+        if only in ("", each.integration)
+        and not (each.lag_p99_s is each.webhooks is each.success is each.p95_ms is None)
     ]
     found = sorted(told, key=lambda each: (-(each.lag_p99_s or -1.0), each.name))
     return [

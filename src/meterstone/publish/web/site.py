@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
-from meterstone.errors import MeterstoneError
+from meterstone.errors import InputError, MeterstoneError
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.cache import Source, depends_on
@@ -88,6 +88,17 @@ class Site:
         """Who asks, as the guard found; None for a stranger."""
         found: Principal | None = request.scope.get("principal")
         return found
+
+    def actor(self, request: Request) -> str:
+        """Who does something, as the audit log names them.
+
+        Raises:
+            InputError: nobody is signed in; the guard lets such a request through nowhere.
+        """
+        principal = self.principal(request)
+        if principal is None:
+            raise InputError("nobody is signed in", place="session", mend="sign in at /login")
+        return principal.id
 
     def render(
         self,

@@ -16,6 +16,12 @@ from meterstone.scorecard.values import Tone, count_text, format_duration
 _LATE_DATA_S = 600.0
 """From so long without data on, a healthy integration says when the newest came."""
 
+_UNWATCHED = "Not watched"
+_THEN: Mapping[Tone, str] = {
+    "met": "Uptime met", "miss": "Not well", "doubt": "Not yet provable", "none": "No data",
+    "reference": "No data",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -43,10 +49,15 @@ class Tile:
     next: str
     strip: Strip | None
 
+    @property
+    def watched(self) -> bool:
+        """Whether anything is known of now."""
+        return self.word != _UNWATCHED
+
 
 def tiles(
     now: Now | None, known: Sequence[Named], strips: Mapping[str, Strip], zone: ZoneInfo,
-    names: Mapping[str, str],
+    names: Mapping[str, str], *, past: bool = False,
 ) -> list[Tile]:  # fmt: skip
     """Every integration, the worst first, those that are well by name.
 
@@ -56,6 +67,7 @@ def tiles(
         strips: by key.
         zone: the reporting time zone.
         names: of franchises.
+        past: whether a day of the past is shown.
     """
     states = {each.integration: each for each in now.integrations} if now else {}
     found = {named.scope.key: named.name for named in known}
@@ -63,7 +75,7 @@ def tiles(
     made = [
         (
             WORST.index(states[key].health) if key in states else len(WORST),
-            tile(key, name, states.get(key), now, strips.get(key), zone, names),
+            tile(key, name, states.get(key), now, strips.get(key), zone, names, past=past),
         )
         for key, name in found.items()
     ]
@@ -72,12 +84,15 @@ def tiles(
 
 def tile(
     key: str, name: str, state: IntegrationNow | None, now: Now | None, strip: Strip | None,
-    zone: ZoneInfo, names: Mapping[str, str],
+    zone: ZoneInfo, names: Mapping[str, str], *, past: bool = False,
 ) -> Tile:  # fmt: skip
-    """One integration."""
+    """One integration; of a day of the past its last mark says how it was."""
     href = f"/integrations/{key}"
+    if past:
+        tone = strip.marks[-1].tone if strip else "none"
+        return Tile(key, name, href, tone, _THEN[tone], False, None, "", "", "", "", strip)
     if state is None or now is None:
-        return Tile(key, name, href, "none", "Not watched", False, None, "", "", "", "", strip)
+        return Tile(key, name, href, "none", _UNWATCHED, False, None, "", "", "", "", strip)
     tone, word = HEALTH[state.health]
     wrong = state.health not in ("healthy", "paused")
     incident = _first(now.incidents, key)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -83,6 +83,10 @@ class Trouble:
     next: str
     taken: str
     over: str = ""
+
+    def named(self, called: Callable[[str], str]) -> Trouble:
+        """With the name of the person who is on it."""
+        return replace(self, taken=called(self.taken)) if self.taken else self
 
 
 def open_trouble(

@@ -3,7 +3,7 @@
 const followed = document.querySelector("[data-topics]");
 const liveParts = () => document.querySelectorAll("[data-live][id]");
 const ofThePast = /[?&](day|known_at)=/.test(location.search);
-let stream, seen = followed?.dataset.since ?? "", boardSeen, deaf, silence = 40;
+let stream, seen = followed?.dataset.since ?? "", boardSeen, fetching, deaf, silence = 40;
 
 function show(id, html) {
   const part = document.getElementById(id);
@@ -21,7 +21,13 @@ function show(id, html) {
   part.classList.add("changed");
 }
 
+// after a random while: not everybody at once
+function fetchSoon(most) {
+  fetching ??= setTimeout(fetchAnew, Math.random() * most);
+}
+
 async function fetchAnew() {
+  fetching = undefined;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok || answer.redirected) return;
@@ -60,12 +66,13 @@ function follow() {
   stream.onmessage = (event) => {
     seen = event.lastEventId;
     heard();
-    const parts = JSON.parse(event.data);
-    for (const [id, html] of Object.entries(parts)) {
-      if (id !== "board") { show(id, html); continue; }
-      if (boardSeen !== undefined && boardSeen !== html) setTimeout(fetchAnew, Math.random() * 2000);
-      boardSeen = html;
+    const { board, ...parts } = JSON.parse(event.data);
+    if (board !== undefined) {
+      if (boardSeen !== undefined && boardSeen !== board) fetchSoon(2000);
+      boardSeen = board;
     }
+    if (document.querySelector("[data-anew]") && Object.keys(parts).length) fetchSoon(200);
+    for (const [id, html] of Object.entries(parts)) show(id, html);
   };
   stream.onerror = () => {
     deaf ??= setTimeout(lost, silence * 1000);

@@ -1,0 +1,37 @@
+"""The pages of operations over a home, and the stream that keeps all pages up to date."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from starlette.routing import BaseRoute
+
+from meterstone.app import Home
+from meterstone.cli.vendors import HomeVendors
+from meterstone.errors import InputError
+from meterstone.publish.web import drills, incidents, integration, operations, reconciliation
+from meterstone.publish.web.kept import LedgerKept
+from meterstone.publish.web.news import News
+from meterstone.publish.web.site import Site
+from meterstone.publish.web.stream import Hub, stream_routes
+
+
+def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
+    """What is wrong now and was before, and ``/live``."""
+
+    def called(actor: str) -> str:
+        """A person's name; a token, or who is no more, by the id."""
+        with suppress(InputError):
+            return home.people.directory.get(actor).called or actor
+        return actor
+
+    hub, kept = Hub(), LedgerKept(home.alerts, home.ledger, called)
+    hub.look = News(site, kept, hub).look
+    return [
+        *operations.routes(site, kept, hub.mark),
+        *integration.routes(site, kept, HomeVendors(home), hub.mark),
+        *incidents.routes(site, home.alerts, called),
+        *reconciliation.routes(site, kept),
+        *drills.routes(site, home.alerts),
+        *stream_routes(hub),
+    ]

@@ -1,0 +1,109 @@
+"""Reconciliation: where source and copy differ and no rule explains it; a person takes it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from meterstone.errors import InputError, MeterstoneError
+from meterstone.ledger import Discrepancy
+from meterstone.people.rights import Right
+from meterstone.publish.web.forms import Sent, answer_to, form
+from meterstone.publish.web.site import Site
+from meterstone.publish.web.work import item
+from meterstone.scorecard.values import count_text, format_value
+
+MOST = 100
+_REASON = 500
+
+
+class WorkList(Protocol):
+    """What a person may do with the work list."""
+
+    def work(self) -> Sequence[Discrepancy]:
+        """What is open, the largest amount first."""
+
+    def accept(self, discrepancy: int, reason: str, actor: str) -> Discrepancy:
+        """Take something off, with the reason.
+
+        Raises:
+            InputError: it is not open.
+        """
+
+
+def headline(found: Sequence[Discrepancy]) -> tuple[str, str]:
+    """The sentence of the page and the line below."""
+    if not found:
+        return (
+            "Source and copy agree.",
+            "Every difference that was found was mended by itself, or is explained by a rule.",
+        )
+    money = sum(abs(each.amount or 0.0) for each in found)
+    worth = f"{format_value(money, 'USD')} are at stake. " if money else ""
+    places = len({each.connection for each in found})
+    return (
+        f"{count_text(len(found), 'differences')} {'waits' if len(found) == 1 else 'wait'} "
+        "for a person.",
+        f"{worth}They are of {count_text(places, 'connections')}. Look at one, mend it in the "
+        "system that is wrong, or accept it with the reason: the next comparison closes what "
+        "was mended.",
+    )
+
+
+def routes(
+    site: Site, work: WorkList, time: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> list[BaseRoute]:
+    """``/reconciliation``, and accepting a difference."""
+    pages = _Pages(site, work, time)
+    return [
+        Route("/reconciliation", pages.show),
+        Route("/reconciliation/{discrepancy:int}/accept", form(pages.accept, pages.refused),
+              methods=["POST"]),
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Pages:
+    site: Site
+    work: WorkList
+    time: Callable[[], datetime]
+
+    def show(self, request: Request) -> Response:
+        """The work list."""
+        return self._page(request)
+
+    def accept(self, request: Request, given: Sent) -> Response:
+        """A person takes a difference off the list."""
+        reason = given.one("reason").strip()
+        if not reason or len(reason) > _REASON:
+            mend = f"say why in at most {_REASON} characters"
+            raise InputError("why is it accepted?", place="reason", mend=mend)
+        actor = self.site.actor(request)
+        self.work.accept(request.path_params["discrepancy"], reason, actor)
+        return RedirectResponse("/reconciliation", HTTPStatus.SEE_OTHER)
+
+    def refused(self, request: Request, _given: Sent, error: MeterstoneError) -> Response:
+        """The list with what was refused."""
+        return self._page(request, error)
+
+    def _page(self, request: Request, error: MeterstoneError | None = None) -> Response:
+        found = self.work.work()
+        connection = request.query_params.get("connection", "")
+        shown = [each for each in found if connection in ("", each.connection)]
+        sentence, lede = headline(found)
+        principal = self.site.principal(request)
+        now, zone = self.time(), self.site.board.zone
+        return self.site.render(
+            request, "reconciliation.html", title="Reconciliation", sentence=sentence, lede=lede,
+            items=[item(each, now, zone) for each in shown[:MOST]], count=len(shown),
+            connection=connection, connections=sorted({each.connection for each in found}),
+            may=principal is not None and principal.may(Right.RESPOND), error=error,
+            **answer_to(error),
+        )  # fmt: skip
