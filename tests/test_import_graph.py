@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "people": {"errors", "ledger"},
     "notify": {"errors", "ledger", "detect.state", "detect.service", "connect.egress"},
-    "client": {"errors"},
+    "client": {"errors", "scorecard.model", "detect.state"},
     "sandbox": {"errors", "facts"},
     "ledger": {"errors", "scorecard.canonical", "scorecard.sign"},
     "framework": {"errors", "catalogue", "measure.results", "scorecard"},

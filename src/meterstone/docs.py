@@ -12,6 +12,7 @@ from meterstone.catalogue import describe as metrics
 from meterstone.catalogue import framework_path
 from meterstone.facts import describe as facts
 from meterstone.facts import vocabulary
+from meterstone.publish.api import describe as api
 
 
 def pages() -> Mapping[str, str]:
@@ -21,6 +22,8 @@ def pages() -> Mapping[str, str]:
     return {
         "facts.md": facts.markdown(vocabulary()),
         "metrics.md": metrics.markdown(catalogue),
+        "api.md": api.markdown(),
+        "schemas/openapi.json": json.dumps(api.api_document(), indent=1) + "\n",
         "schemas/facts.json": schema + "\n",
     }
 

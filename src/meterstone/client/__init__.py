@@ -1,0 +1,11 @@
+"""The typed client of the API: `Client`.
+
+>>> from meterstone.client import Client
+>>> with Client("http://localhost:8080", token="…") as meterstone:  # doctest: +SKIP
+...     [gate.title for gate in meterstone.gates() if gate.passed]
+"""
+
+from meterstone.client.client import Client
+from meterstone.client.errors import ApiError, TooManyRequests
+
+__all__ = ["ApiError", "Client", "TooManyRequests"]
