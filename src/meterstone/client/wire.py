@@ -54,7 +54,7 @@ class Wire:
     def send(self, method: str, path: str, kind: type[_T], body: Any = None, **query: Any) -> _T:
         """Change something, and get what became of it."""
         answer = self._sent(
-            method, path, params=_given(query), **({} if body is None else {"json": body})
+            method, path, params=_given(query) or None, **({} if body is None else {"json": body})
         )
         return self._decoded(answer.content or b"null", kind, path)
 
@@ -67,7 +67,8 @@ class Wire:
         key = f"{path}?{sorted(query.items())}"
         tag, body = self._known.get(key, ("", b""))
         headers = {"If-None-Match": tag} if tag else {}
-        answer = self._sent("GET", path, params=query, headers=headers)
+        # an empty query would take the place of the one that a link has
+        answer = self._sent("GET", path, params=query or None, headers=headers)
         if answer.status_code == httpx2.codes.NOT_MODIFIED:
             self._known.move_to_end(key)
             kept = [

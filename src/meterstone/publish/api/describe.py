@@ -46,8 +46,8 @@ out.
 **Caching**: what follows from scorecards has an `ETag`; with `If-None-Match` the answer is 304
 until there is something new. The tag of a signed scorecard is its content hash.
 
-**Limits**: `RateLimit-Policy` and `RateLimit` (IETF draft 10) tell what is left; a refusal (429) has
-`Retry-After`.
+**Limits**: `RateLimit-Policy` and `RateLimit` (IETF draft 10) tell what is left; a refusal (429)
+has `Retry-After`.
 """
 
 
