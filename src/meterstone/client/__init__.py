@@ -1,4 +1,4 @@
-"""The typed client of the API: `Client`.
+"""The typed client of the API: `Client`::
 
 >>> from meterstone.client import Client
 >>> with Client("http://localhost:8080", token="…") as meterstone:  # doctest: +SKIP

@@ -22,13 +22,13 @@ This page is made from it by `python -m meterstone.docs`.
 $ curl -H "Authorization: Bearer $METERSTONE_TOKEN" http://localhost:8080{prefix}/gates
 ```
 
-```python
-from meterstone.client import Client
+In Python, with types:
 
-with Client("http://localhost:8080", token) as meterstone:
-    for gate in meterstone.gates():
-        print(gate["title"], gate["run"], "of", gate["needed"], "days")
-```
+    from meterstone.client import Client
+
+    with Client("http://localhost:8080", token) as meterstone:
+        for gate in meterstone.gates():
+            print(gate.title, gate.run, "of", gate.needed, "days")
 
 **Sign in** with a token, made on the page *Account* or by `meterstone people token`. A token has
 some of the rights of the person who made it, and an end. Owners reach their own franchises alone;
