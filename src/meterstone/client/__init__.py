@@ -1,8 +1,7 @@
 """The typed client of the API: `Client`::
 
->>> from meterstone.client import Client
->>> with Client("http://localhost:8080", token="…") as meterstone:  # doctest: +SKIP
-...     [gate.title for gate in meterstone.gates() if gate.passed]
+with Client("http://localhost:8080", token) as meterstone:
+    passed = [gate.title for gate in meterstone.gates() if gate.passed]
 """
 
 from meterstone.client.client import Client
