@@ -13,14 +13,13 @@ from starlette.testclient import TestClient
 
 from homes import own_catalogue, probe_line
 from meterstone.app import Home
-from meterstone.board.model import Card, DayValue
+from meterstone.board.model import Card
 from meterstone.cli.site import site_app
 from meterstone.cli.telemetry import Telemetry
 from meterstone.errors import InputError
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Role
 from meterstone.publish.web.catalogue import catalogue_context
-from meterstone.publish.web.curve import HEIGHT, curve
 from meterstone.publish.web.gates import gates_context
 from meterstone.record.model import facts_of_ours
 from visitors import sign_in
@@ -137,21 +136,3 @@ def test_a_gate_shows_its_run_and_what_is_likeliest_to_break_it(
     text = client.get(f"/gates/{gate['id']}").text
     assert f"{gate['run']} of 2 days in a row" in text or "passed" in text
     assert gates_context(None, home.board)["gates"] == []
-
-
-def test_a_curve_stays_in_its_frame_and_says_what_it_shows() -> None:
-    day = date(2026, 3, 1)
-    days = [
-        DayValue(day + timedelta(days=n), value, (value - 1, value + 1), "met", "published")
-        for n, value in enumerate((90.0, 95.0, 99.0))
-    ]
-    drawn = curve(days, {"value": 97.0}, "%")
-    assert drawn is not None
-    heights = [float(point.split()[1]) for point in drawn.line.replace("M", "L").split("L")[1:]]
-    assert all(0 <= height <= HEIGHT for height in heights)
-    assert heights == sorted(heights, reverse=True)
-    assert drawn.target is not None
-    assert heights[-1] < drawn.target < heights[0]
-    assert "from 90 %" in drawn.says
-    assert curve(days, {"value": 1e9}, "%").target is None  # type: ignore[union-attr]  # it is drawn
-    assert curve(days[:1], {"value": 97.0}, "%") is None

@@ -98,14 +98,15 @@ def _gate_says(view: View, gate: Mapping[str, Any]) -> str:
     if gate["chance_all"] is not None and not gate["passed"]:
         said.append(
             f"At today's level a run of {gate['needed']} days passes with a chance of "
-            f"{_chance(gate['chance_all'])}."
+            f"{chance_text(gate['chance_all'])}."
         )
     if gate["reconstructed"]:
         said.append("Days before the records began were computed afterwards.")
     return " ".join(said) or gate["reason"]
 
 
-def _chance(share: float) -> str:
+def chance_text(share: float) -> str:
+    """A chance (0 to 1) in percent."""
     return "less than 0.01 %" if 0 < share < 1e-4 else format_value(100 * share, "%")
 
 
@@ -120,8 +121,8 @@ def phases(view: View) -> Section:
             gate["title"],
             "● Passed" if gate["passed"] else count_text(gate["run"], "days"),
             count_text(gate["needed"], "days"),
-            NOTHING if gate["chance_all"] is None else _chance(gate["chance_all"]),
-            _held_by(view, gate),
+            NOTHING if gate["chance_all"] is None else chance_text(gate["chance_all"]),
+            held_by(view, gate),
         )
         for gate in view.document["gates"]
         if gate["id"] != SUCCESS
@@ -133,7 +134,8 @@ def phases(view: View) -> Section:
     )  # fmt: skip
 
 
-def _held_by(view: View, gate: Mapping[str, Any]) -> str:
+def held_by(view: View, gate: Mapping[str, Any]) -> str:
+    """What holds a gate back on its newest day."""
     if gate["passed"] or not gate["days"]:
         return NOTHING
     known = view.board.catalogue.by_ref()
@@ -151,16 +153,22 @@ def decisions(view: View) -> Section:
         *(
             Point(
                 f"Renew the evidence of {_lower(line.number.title)}",
-                "It has expired, and counts no more.", VERDICTS["expired"],
+                "It has expired, and counts no more.", VERDICTS["expired"], line.number.link,
             )
             for line in view.having("expired")
         ),
         *(
-            Point(f"{line.number.title}: {line.number.value}", _gap(line), line.number.look)
+            Point(
+                f"{line.number.title}: {line.number.value}", _gap(line), line.number.look,
+                line.number.link,
+            )
             for line in _nearest(view.having("not_met"))
         ),
         *(
-            Point(f"Let {_lower(line.number.title)} be judged", _needs(line), line.number.look)
+            Point(
+                f"Let {_lower(line.number.title)} be judged", _needs(line), line.number.look,
+                line.number.link,
+            )
             for line in needs[:3]
         ),
     ]  # fmt: skip
@@ -170,6 +178,7 @@ def decisions(view: View) -> Section:
             Point(
                 f"Connect or attest what {count_text(len(missing), 'metrics')} lack",
                 f"Without data: {titles(missing)}.", VERDICTS["no_data"],
+                "/catalogue?verdict=no_data",
             )
         )  # fmt: skip
     return Section(

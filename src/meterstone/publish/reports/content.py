@@ -9,33 +9,33 @@ from meterstone.detect.state import Now
 from meterstone.measure.results import Scope, ScopeKind
 from meterstone.publish.reports import chapters
 from meterstone.publish.reports.model import KINDS, Kind, KindOf, Line, Provenance, Report, Section
-from meterstone.publish.reports.view import View, titles
+from meterstone.publish.reports.view import View, listed, titles
 from meterstone.scorecard.values import count_text, format_day, format_moment
 
 PROMISES: Mapping[str, Mapping[str, str]] = {
     "roi_percentage": {
         "met": "It has paid back.",
         "not_met": "It has not paid back yet.",
-        "open": "The return is not proven.",
+        "open": "the return",
     },
     "network_revenue_growth": {
         "met": "Growth holds.",
         "not_met": "Growth is behind.",
-        "open": "Growth is not proven.",
+        "open": "growth",
     },
     "manual_work_elimination": {
         "met": "Manual work is gone.",
         "not_met": "Too much work is still done by hand.",
-        "open": "Saved work is not proven.",
+        "open": "saved work",
     },
     "franchise_owner_satisfaction": {
         "met": "Owners are satisfied.",
         "not_met": "Owners are not satisfied yet.",
-        "open": "Whether owners are satisfied is not proven.",
+        "open": "the satisfaction of owners",
     },
 }
 """The four promises of the programme (return, growth, efficiency, satisfaction), and what each
-verdict of theirs means in a sentence."""
+verdict of theirs means in a sentence; ``open``: what then is not proven yet."""
 
 
 def report(
@@ -100,10 +100,26 @@ def _sentence(view: View, promised: list[Line]) -> str:
         return view.now.sentence if view.now else _day_sentence(view)
     if not promised:
         return str(view.document["summary"]["sentence"])
-    return " ".join(
-        PROMISES[line.number.id].get(line.number.verdict, PROMISES[line.number.id]["open"])
-        for line in promised
-    )
+    return promise_sentence({line.number.id: line.number.verdict for line in promised})
+
+
+def promise_sentence(verdicts: Mapping[str, str]) -> str:
+    """How the promises stand: those that are judged one by one, the others together."""
+    judged = [PROMISES[id_][verdict] for id_, verdict in verdicts.items() if verdict in _JUDGED]
+    unproven = [
+        PROMISES[id_]["open"] for id_, verdict in verdicts.items() if verdict not in _JUDGED
+    ]
+    if len(unproven) > 1 and not judged:
+        return f"None of the {_IN_WORDS.get(len(unproven), len(unproven))} promises is proven yet."
+    if unproven:
+        verb = "are" if len(unproven) > 1 else "is"
+        joined = listed(unproven)
+        judged.append(f"{joined[:1].upper()}{joined[1:]} {verb} not proven yet.")
+    return " ".join(judged)
+
+
+_JUDGED = ("met", "not_met")
+_IN_WORDS = {2: "two", 3: "three", 4: "four"}
 
 
 def _day_sentence(view: View) -> str:

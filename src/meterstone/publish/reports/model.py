@@ -113,11 +113,12 @@ class Ribbon:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A thing to know or to do."""
+    """A thing to know or to do; ``link``: where a page leads on, without as-of."""
 
     title: str
     text: str = ""
     look: VerdictLook | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class View:
         return Line(
             number(metric),
             metric,
-            _filled({day.day: day.value for day in history}),
+            filled({day.day: day.value for day in history}),
             " ".join(known.raw.definition.split()) if known else "",
         )
 
@@ -127,7 +127,7 @@ def system_title(system: str) -> str:
     return " ".join([words[0], *(w if w.isupper() else w.lower() for w in words[1:])])
 
 
-def _filled(values: Mapping[date, Value]) -> tuple[float | None, ...]:
+def filled(values: Mapping[date, Value]) -> tuple[float | None, ...]:
     """Numbers of every day from the first to the last, None for a day without one."""
     if not values:
         return ()

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
+from meterstone.publish.reports.chapters import chance_text
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import Site
-from meterstone.scorecard.values import count_text, format_day, format_value
+from meterstone.scorecard.values import count_text, format_day
 
 _TONES = {"met": "met", "broken": "miss", "excused": "doubt"}
 _WORDS = {"met": "held", "broken": "broken", "excused": "excused by agreed maintenance"}
@@ -86,7 +87,7 @@ def _summary(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, 
         "state": "passed" if gate["passed"] else f"{gate['run']} of {needed} in a row",
         "marks": [_mark(day) for day in gate["days"]],
         "soonest": "" if gate["passed"] else format_day(soonest, near=card.day),
-        "chance": "" if gate["chance_all"] is None else _chance(gate["chance_all"]),
+        "chance": "" if gate["chance_all"] is None else chance_text(gate["chance_all"]),
         "since": gate["since"],
         "broken_on": gate["broken_on"],
         "broken_by": _named(gate["broken_by"], board),
@@ -132,9 +133,5 @@ def _risks(gate: Mapping[str, Any], card: Card, board: Board) -> list[tuple[Numb
     for share, ref in ranked:
         metric = metrics.get(known[ref][0].raw.id) if ref in known else None
         if metric is not None:
-            risks.append((number(metric), _chance(share)))
+            risks.append((number(metric), chance_text(share)))
     return risks
-
-
-def _chance(share: float) -> str:
-    return "less than 0.01 %" if 0 < share < 1e-4 else format_value(100 * share, "%")

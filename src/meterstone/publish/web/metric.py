@@ -16,7 +16,7 @@ from meterstone.catalogue import Metric
 from meterstone.errors import InputError
 from meterstone.measure.explain import Explanation
 from meterstone.measure.results import Scope
-from meterstone.publish.web.curve import curve
+from meterstone.publish.charts import days_chart
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.scorecard.values import VERDICTS, format_interval, format_target, format_value
@@ -114,7 +114,7 @@ def metric_context(
         "number": shown,
         "scope_name": _name(scope, board),
         "scope": scope,
-        "curve": curve(days, raw.target.as_dict(), raw.unit),
+        "chart": days_chart(days, raw.target.as_dict(), raw.unit),
         "marks": [
             {
                 "tone": VERDICTS[each.verdict].tone,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meterstone.publish.reports.model import Line
 from meterstone.scorecard.values import count_text, format_value
 
 
@@ -20,10 +19,10 @@ class Spark:
     says: str
 
 
-def spark(line: Line) -> Spark | None:
-    """The values of a metric's days; None for fewer than two."""
-    known = [value for value in line.history if value is not None]
-    return Spark(path(line.history), trend(line)) if len(known) > 1 else None
+def spark(values: Sequence[float | None], unit: str) -> Spark | None:
+    """A metric's values by day, None where unknown; None for fewer than two that are known."""
+    known = [value for value in values if value is not None]
+    return Spark(path(values), trend(values, unit)) if len(known) > 1 else None
 
 
 def path(values: Sequence[float | None]) -> str:
@@ -43,18 +42,38 @@ def path(values: Sequence[float | None]) -> str:
     return "".join(parts)
 
 
-def trend(line: Line) -> str:
-    """The mean of the newest quarter of the days beside the quarter before it."""
-    known = [value for value in line.history if value is not None]
-    part = len(known) // 4
-    if part < 3:
-        return f"{count_text(len(known), 'days')} on record"
-    before, after = _mean(known[-2 * part : -part]), _mean(known[-part:])
-    unit = line.metric["unit"]
+def trend(values: Sequence[float | None], unit: str) -> str:
+    """The newest value beside that of a month before it.
+
+    Args:
+        values: a day each, oldest first; None where nothing is known.
+        unit: of the values.
+    """
+    known = [at for at, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return ""
+    newest = known[-1]
+    earlier = next((at for at in known if at >= newest - _MONTH), known[0])
+    before, after = values[earlier] or 0.0, values[newest] or 0.0
+    ago = count_text(newest - earlier, "days")
     if abs(after - before) < 0.005 * abs(before or 1.0):
-        return f"steady for {2 * part} days"
-    return f"from {format_value(before, unit)} to {format_value(after, unit)} in {2 * part} days"
+        return f"steady for {ago}"
+    return f"{format_value(before, unit, beside=(after,))} {ago} earlier"
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+_MONTH = 30
+
+
+def strip(tones: Sequence[str], tall: float = 14.0) -> Sequence[tuple[str, str]]:
+    """Days as one SVG path a tone, 10 units wide each: a `ribbon` for where there are many.
+
+    Args:
+        tones: ``met``, ``miss``, ``doubt`` or ``none``, oldest first.
+        tall: of a whole mark; doubt is shorter, and nothing known is a low line.
+    """
+    tops = {"met": 0.0, "miss": 0.0, "doubt": round(tall / 3, 1)}
+    paths: dict[str, str] = {}
+    for at, tone in enumerate(tones):
+        top = tops.get(tone, tall - 4)
+        paths[tone] = paths.get(tone, "") + f"M{at * 10} {top}h8.6V{tall}h-8.6z"
+    return list(paths.items())

@@ -7,6 +7,7 @@ template. See docs/live.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -216,7 +217,7 @@ class Site:
         made.filters |= {
             "value": format_value, "interval": format_interval, "target": format_target,
             "duration": format_duration, "day": format_day, "moment": self.moment,
-            "day_mark": _day_mark,
+            "day_mark": _day_mark, "figure": figure,
         }  # fmt: skip
         made.globals |= {"VERDICTS": VERDICTS, "zone": self.board.zone.key, "board": self.board}
         return made
@@ -230,6 +231,15 @@ class Site:
         return Markup('<time datetime="{}" title="{} ({})">{}</time>').format(
             text, text, zone, format_moment(text, zone)
         )
+
+
+def figure(text: str) -> tuple[str, str]:
+    """A value as its figure, to be shown large, and what follows: ``81 %``, ``reduction``.
+
+    A word has no rest: ``sustainable differentiation``.
+    """
+    parts = re.match(r"([+\-−]?[$€£]?\d[\d.,]*(?: %)?)(?: (.+))?$", text)
+    return (parts[1], parts[2] or "") if parts else (text, "")
 
 
 def _day_mark(day: date | str) -> Markup:
