@@ -60,6 +60,7 @@ from meterstone.measure.service import Measuring, Subject, measure
 from meterstone.people.oidc_provider import Client, IdentityProvider
 from meterstone.people.service import House
 from meterstone.publish.outbound.deliverer import Deliverer
+from meterstone.publish.reports.planned import Planned
 from meterstone.publish.reports.service import Reports
 from meterstone.record.attestation import (
     SOON,
@@ -307,6 +308,11 @@ class Home:
         return Reports(
             self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell
         )
+
+    @cached_property
+    def planned(self) -> Planned:
+        """Asks for the reports that are due."""
+        return Planned(self.ledger, self.reports, lambda: self.zone)
 
     @property
     def subject(self) -> Subject:

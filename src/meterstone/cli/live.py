@@ -39,6 +39,7 @@ def worker_of(home: Home, threads: int) -> Worker:
     for schedule in (
         Schedule(home.ledger, home.reconciler, rules()),
         CheckSchedule(home.ledger, home.access),
+        home.planned,
     ):
         for kind, handler in schedule.handlers.items():
             worker.handle(kind, handler)

@@ -49,6 +49,7 @@ from meterstone.publish.web import (
     maintenance,
     metric,
     owner,
+    reports,
     search,
     settings,
     staff,
@@ -104,7 +105,8 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *audit.routes(site, home.ledger),
         *entry.routes(site, home.people, cookies, url),
         *account.routes(site, home.people),
-        *settings.routes(site, [settings.PEOPLE]),
+        *reports.routes(site, home.ledger, home.reports, home.planned),
+        *settings.routes(site, [settings.PEOPLE, reports.PLANS]),
         *staff.routes(site, home.people, url),
     ]
 

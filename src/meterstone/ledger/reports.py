@@ -218,6 +218,11 @@ class Reports:
         query = sa.select(report_runs).where(report_runs.c.finished_at < before)
         return [run for row in self._tx.run(query) if (run := _run(row)).files]
 
+    def forgotten(self, run: str) -> None:
+        """Its files were deleted: their time of keeping is over."""
+        self._set(run, files=[])
+        self._tx.audit("report.forgotten", run)
+
     def plans(self) -> list[ReportPlan]:
         """All plans that were set."""
         return [_plan(row) for row in self._tx.run(sa.select(report_plans))]

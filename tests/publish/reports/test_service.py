@@ -57,11 +57,11 @@ def test_a_killed_run_goes_on_with_the_files_that_it_has(reports, told, monkeypa
         raise Killed
 
     whole = dict(service._FILES)
-    monkeypatch.setitem(service._FILES, "writing the spreadsheet", kill)
+    monkeypatch.setitem(service._FILES, ".xlsx", ("writing the spreadsheet", kill))
     with pytest.raises(Killed):
         reports.make(asked.id)
-    monkeypatch.setitem(service._FILES, "writing the spreadsheet", whole["writing the spreadsheet"])
-    monkeypatch.setitem(service._FILES, "laying out the PDF", kill)
+    monkeypatch.setitem(service._FILES, ".xlsx", whole[".xlsx"])
+    monkeypatch.setitem(service._FILES, ".pdf", ("laying out the PDF", kill))
     assert reports.make(asked.id).state == "made"
     assert len(told) == 1
 

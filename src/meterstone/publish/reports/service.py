@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 from meterstone.board.model import Board
 from meterstone.detect.state import Now
 from meterstone.errors import InputError, MeterstoneError, suggest
-from meterstone.ledger import Job, Ledger, ReportRun
+from meterstone.ledger import Change, Job, Ledger, ReportRun
+from meterstone.ledger.jobs import Priority
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.publish.reports.content import report
 from meterstone.publish.reports.mail import letter_of
@@ -23,7 +25,7 @@ from meterstone.publish.reports.model import KINDS, Kind, MadeFile, Report
 from meterstone.publish.reports.pdf import pdf_of
 from meterstone.publish.reports.xlsx import xlsx_of
 
-MAKE = "report_make"
+MAKE, MAIL = "report_make", "report_mail"
 Tell = Callable[[bytes, str], None]
 """Lands JSON lines of facts under a name."""
 
@@ -34,12 +36,12 @@ def _mail(made: Report) -> MadeFile:
     return MadeFile(f"{made.stem}.eml", "message/rfc822", bytes(message))
 
 
-_FILES: Mapping[str, Callable[[Report], MadeFile]] = {
-    "laying out the PDF": pdf_of,
-    "writing the spreadsheet": xlsx_of,
-    "writing the mail": _mail,
+_FILES: Mapping[str, tuple[str, Callable[[Report], MadeFile]]] = {
+    ".pdf": ("laying out the PDF", pdf_of),
+    ".xlsx": ("writing the spreadsheet", xlsx_of),
+    ".eml": ("writing the mail", _mail),
 }
-"""What is made, by the words in which its progress is told."""
+"""What is made, by suffix, and the words in which its progress is told."""
 
 
 class Reports:
@@ -101,10 +103,7 @@ class Reports:
         with self._ledger.change(actor) as change:
             run = change.reports.ask(kind, str(about), card.day)
             assert run is not None  # noqa: S101  # only scheduled ones are unique
-            change.queue.put(
-                MAKE, {"run": run.id}, dedupe=f"{MAKE}:{run.id}", priority="interactive",
-                most_attempts=3,
-            )  # fmt: skip
+            _queue(change, run.id, "interactive")
         return run
 
     def make(self, run_id: str) -> ReportRun:
@@ -132,14 +131,32 @@ class Reports:
         newest = board.days(card.scope)[-1:] == [card.day]
         made = report(_kind(run.kind), card, board, self._now() if newest else None)
         kept = list(run.files) if run.scorecard == card.hash else []
-        for number, (step, make) in enumerate(_FILES.items(), 1):
+        there = {Path(file["name"]).suffix for file in kept}
+        missing: MeterstoneError | None = None
+        for number, (suffix, (step, make)) in enumerate(_FILES.items(), 1):
             self._progress(run.id, step, number, parts)
-            if len(kept) < number:
+            if suffix in there:
+                continue
+            try:
                 kept.append(self._keep(run.id, make(made)))
-                with self._ledger.change("reports") as change:
-                    change.reports.keep(run.id, card.hash, kept)
+            except MeterstoneError as error:  # of this file alone: the others are made
+                missing = error
+                continue
+            with self._ledger.change("reports") as change:
+                change.reports.keep(run.id, card.hash, kept)
+        if missing is not None:
+            raise missing
         with self._ledger.change("reports") as change:
             change.reports.made(run.id)
+            self._post(change, run)
+
+    def _post(self, change: Change, run: ReportRun) -> None:
+        """Queue a scheduled one to everybody of its plan, in the change that makes it be there."""
+        if run.mode != "scheduled":
+            return
+        for plan in change.reports.plans():
+            for channel in plan.channels if plan.kind == run.kind else ():
+                queue_mail(change, run.id, channel)
 
     def _progress(self, run: str, step: str, done: int, parts: int) -> None:
         with self._ledger.change("reports") as change:
@@ -156,6 +173,52 @@ class Reports:
             "sha256": hashlib.sha256(file.data).hexdigest(),
         }  # fmt: skip
 
+    def again(self, run_id: str, actor: str) -> None:
+        """Queue one that failed once more; files that were finished are kept.
+
+        Raises:
+            InputError: there is none, or it did not fail.
+        """
+        with self._ledger.change(actor) as change:
+            change.reports.again(run_id)
+            _queue(change, run_id, "interactive")
+
+    def schedule(self, kind: Kind, day: date, requested_at: datetime) -> ReportRun | None:
+        """Queue the network's report of a period, once; None: it was, or there is no scorecard yet.
+
+        Args:
+            day: the last of the period.
+            requested_at: the end of the period.
+        """
+        card = self._board().card(Scope("network"), day)
+        if card is None or card.day != day:
+            return None
+        with self._ledger.change("schedule") as change:
+            run = change.reports.ask(
+                kind, "network", day, mode="scheduled", requested_at=requested_at
+            )
+            if run is not None:
+                _queue(change, run.id, "backfill")
+        return run
+
+    def viewed(self, run_id: str, actor: str) -> None:
+        """Somebody took a file of it; told as a fact the first time."""
+        with self._ledger.change(actor) as change:
+            first = change.reports.viewed(run_id)
+        if first:
+            self.tell()
+
+    def forget(self, before: datetime) -> int:
+        """Delete the files of runs that ended before a moment; the runs, and the hashes of their
+        files in the audit log, stay. Returns how many."""
+        with self._ledger.read() as seen:
+            old = seen.reports.older(before)
+        for run in old:
+            shutil.rmtree(self._folder / run.id, ignore_errors=True)
+            with self._ledger.change("reports") as change:
+                change.reports.forgotten(run.id)
+        return len(old)
+
     def path(self, run: str, name: str) -> Path:
         """Where a file of a run lies; the name is one of its `ReportRun.files`."""
         return self._folder / run / name
@@ -170,6 +233,15 @@ class Reports:
             with self._ledger.change("reports") as change:
                 change.reports.tell(runs)
         return len(runs)
+
+
+def _queue(change: Change, run: str, priority: Priority) -> None:
+    change.queue.put(MAKE, {"run": run}, dedupe=f"{MAKE}:{run}", priority=priority, most_attempts=3)
+
+
+def queue_mail(change: Change, run: str, channel: str) -> None:
+    """Queue a report to a channel, once."""
+    change.queue.put(MAIL, {"run": run, "channel": channel}, dedupe=f"{MAIL}:{run}:{channel}")
 
 
 def fact(run: ReportRun) -> dict[str, Any]:
