@@ -92,7 +92,7 @@ def test_files_are_of_the_run_and_of_those_who_may(home: Home, client: TestClien
 
 
 def test_one_that_failed_says_why_and_is_made_again(home, client, monkeypatch) -> None:
-    def fails(_report):
+    def fails(*_given):
         raise service.InputError(MISSING, mend="install it")
 
     whole = service._FILES[".pdf"]

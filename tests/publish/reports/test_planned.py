@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from meterstone.errors import InputError
 from meterstone.ledger import Ledger
 from meterstone.publish.reports import service
 from meterstone.publish.reports.planned import KEPT, LOOK, Planned
-from meterstone.publish.reports.service import MAIL, MAKE, Reports
+from meterstone.publish.reports.service import MAKE, Reports
 from publish.reports.test_files import DAY, Board, _card
 
 
@@ -37,12 +38,20 @@ def told() -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def planned(tmp_path: Path, told: list[dict[str, object]]) -> Planned:
+def posted() -> list[tuple[object, ...]]:
+    return []
+
+
+@pytest.fixture
+def planned(
+    tmp_path: Path, told: list[dict[str, object]], posted: list[tuple[object, ...]]
+) -> Planned:
     board = Board(_card())
     ledger = Ledger.open(tmp_path)
     reports = Reports(
         ledger, lambda: board, lambda: None, tmp_path / "reports",
         lambda lines, _name: told.extend(map(json.loads, lines.splitlines())),
+        lambda _change, *given: posted.append(given), lambda run: f"https://us.example/r/{run}",
     )  # fmt: skip
     made = Planned(ledger, reports, lambda: BERLIN, lambda: [Channel("board"), Channel("ops")])
     made.begin()
@@ -99,17 +108,38 @@ def test_the_job_queues_the_next_look_and_the_run(planned: Planned) -> None:
     assert [each.due_at > ledger.now() for each in again] == [True]
 
 
-def test_a_scheduled_one_goes_to_the_channels_of_its_plan(planned, told) -> None:
+def test_a_scheduled_one_goes_to_the_channels_of_its_plan(planned, told, posted) -> None:
     planned.look(NEXT_DAY)
     with planned._ledger.read() as seen:
         (run,) = seen.reports.all()
     made = planned._reports.make(run.id)
     assert made.state == "made"
-    with planned._ledger.read() as seen:
-        sent = [job.payload for job in seen.queue.all(kind=MAIL)]
-    assert sent == [{"run": run.id, "channel": "ops"}]
+    ((channel, title, text, sent),) = posted
+    assert (channel, sent.id) == ("ops", run.id)
+    assert title.startswith("Simulated: Daily operations")
+    assert f"https://us.example/r/{run.id}" in text
+    assert "SIMULATED DATA" in text
     assert told[0]["kind"] == "scheduled"
     assert told[0]["requested_at"] == "2026-03-02T23:00:00Z"
+
+
+def test_the_letter_of_a_run_has_its_files_and_nobody_s_address(planned, posted) -> None:
+    reports = planned._reports
+    run = reports.make(reports.ask("daily", "person:1").id)
+    assert posted == []
+    letter = reports.letter(run.id)
+    assert letter is not None
+    assert [letter[name] for name in ("From", "To", "Message-ID")] == [None, None, None]
+    attached = {part.get_filename(): part.get_content() for part in letter.iter_attachments()}
+    assert {Path(name).suffix for name in attached} == {".pdf", ".xlsx"}
+    for file in run.files:
+        if file["name"] in attached:
+            assert hashlib.sha256(attached[file["name"]]).hexdigest() == file["sha256"]
+    pictures = [part for part in letter.walk() if part.get_content_type() == "image/png"]
+    assert pictures
+    assert f"https://us.example/r/{run.id}" in letter.get_body(("html",)).get_content()
+    reports.forget(run.finished_at + KEPT)
+    assert reports.letter(run.id) is None
 
 
 def test_files_are_deleted_when_their_time_is_over(planned: Planned, tmp_path: Path) -> None:
@@ -127,7 +157,7 @@ def test_files_are_deleted_when_their_time_is_over(planned: Planned, tmp_path: P
 
 
 def test_one_file_that_cannot_be_made_keeps_no_other_back(planned, monkeypatch) -> None:
-    def missing(_report):
+    def missing(*_given):
         raise InputError("Pango is not there", mend="install it")
 
     whole = dict(service._FILES)

@@ -53,7 +53,7 @@ def test_a_killed_run_goes_on_with_the_files_that_it_has(reports, told, monkeypa
     class Killed(BaseException):
         pass
 
-    def kill(_report):
+    def kill(*_given):
         raise Killed
 
     whole = dict(service._FILES)

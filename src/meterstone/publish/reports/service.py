@@ -10,6 +10,9 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +28,26 @@ from meterstone.publish.reports.model import KINDS, Kind, MadeFile, Report
 from meterstone.publish.reports.pdf import pdf_of
 from meterstone.publish.reports.xlsx import xlsx_of
 
-MAKE, MAIL = "report_make", "report_mail"
+MAKE = "report_make"
 Tell = Callable[[bytes, str], None]
 """Lands JSON lines of facts under a name."""
+Post = Callable[[Change, str, str, str, ReportRun], None]
+"""Queues title and text of a run that is there to a channel, in a change."""
 
 
-def _mail(made: Report) -> MadeFile:
-    letter = letter_of(made, ())
+def _to_nobody(*_: object) -> None:
+    """Where there is nobody to tell."""
+
+
+def _mail(made: Report, link: str) -> MadeFile:
+    letter = letter_of(made, (), link)
     message = letter.message("reports@meterstone.invalid", [], made.provenance.hash)
     return MadeFile(f"{made.stem}.eml", "message/rfc822", bytes(message))
 
 
-_FILES: Mapping[str, tuple[str, Callable[[Report], MadeFile]]] = {
-    ".pdf": ("laying out the PDF", pdf_of),
-    ".xlsx": ("writing the spreadsheet", xlsx_of),
+_FILES: Mapping[str, tuple[str, Callable[[Report, str], MadeFile]]] = {
+    ".pdf": ("laying out the PDF", lambda made, _link: pdf_of(made)),
+    ".xlsx": ("writing the spreadsheet", lambda made, _link: xlsx_of(made)),
     ".eml": ("writing the mail", _mail),
 }
 """What is made, by suffix, and the words in which its progress is told."""
@@ -53,6 +62,8 @@ class Reports:
         now: the state of this moment.
         folder: where files are kept, a folder a run.
         tell: lands ``report_run`` facts.
+        post: queues one to a channel of its plan.
+        link: the address of the page of a run; empty: mails have none.
     """
 
     def __init__(
@@ -62,12 +73,16 @@ class Reports:
         now: Callable[[], Now | None],
         folder: Path,
         tell: Tell,
+        post: Post = _to_nobody,
+        link: Callable[[str], str] = lambda _run: "",
     ) -> None:
         self._ledger = ledger
         self._board = board
         self._now = now
         self._folder = folder
         self._tell = tell
+        self._post = post
+        self._link = link
 
     @property
     def handlers(self) -> Mapping[str, Callable[[Job], None]]:
@@ -138,7 +153,7 @@ class Reports:
             if suffix in there:
                 continue
             try:
-                kept.append(self._keep(run.id, make(made)))
+                kept.append(self._keep(run.id, make(made, self._link(run.id))))
             except MeterstoneError as error:  # of this file alone: the others are made
                 missing = error
                 continue
@@ -148,15 +163,41 @@ class Reports:
             raise missing
         with self._ledger.change("reports") as change:
             change.reports.made(run.id)
-            self._post(change, run)
+            self._send(change, change.reports.get(run.id))
 
-    def _post(self, change: Change, run: ReportRun) -> None:
+    def _send(self, change: Change, run: ReportRun) -> None:
         """Queue a scheduled one to everybody of its plan, in the change that makes it be there."""
-        if run.mode != "scheduled":
+        plans = change.reports.plans() if run.mode == "scheduled" else []
+        channels = [c for plan in plans if plan.kind == run.kind for c in plan.channels]
+        letter = self.letter(run.id) if channels else None
+        if letter is None:
             return
-        for plan in change.reports.plans():
-            for channel in plan.channels if plan.kind == run.kind else ():
-                queue_mail(change, run.id, channel)
+        text = letter.get_body(("plain",))
+        for channel in channels:
+            self._post(change, channel, letter["Subject"], text.get_content() if text else "", run)
+
+    def letter(self, run_id: str) -> EmailMessage | None:
+        """The mail of a run with its other files attached, without sender and receivers; None:
+        there is none (any more)."""
+        with self._ledger.read() as seen:
+            run = seen.reports.get(run_id)
+        made: EmailMessage | None = None
+        for file in run.files:
+            path = self.path(run.id, file["name"])
+            if path.suffix == ".eml" and path.is_file():
+                made = message_from_bytes(path.read_bytes(), EmailMessage, policy=SMTP)
+        if made is None:
+            return None
+        for header in ("From", "To", "Message-ID"):
+            del made[header]
+        for file in run.files:
+            path = self.path(run.id, file["name"])
+            if path.suffix != ".eml" and path.is_file():
+                kind, _, subtype = str(file["media_type"]).partition("/")
+                made.add_attachment(
+                    path.read_bytes(), maintype=kind, subtype=subtype, filename=path.name
+                )
+        return made
 
     def _progress(self, run: str, step: str, done: int, parts: int) -> None:
         with self._ledger.change("reports") as change:
@@ -237,11 +278,6 @@ class Reports:
 
 def _queue(change: Change, run: str, priority: Priority) -> None:
     change.queue.put(MAKE, {"run": run}, dedupe=f"{MAKE}:{run}", priority=priority, most_attempts=3)
-
-
-def queue_mail(change: Change, run: str, channel: str) -> None:
-    """Queue a report to a channel, once."""
-    change.queue.put(MAIL, {"run": run, "channel": channel}, dedupe=f"{MAIL}:{run}:{channel}")
 
 
 def fact(run: ReportRun) -> dict[str, Any]:
