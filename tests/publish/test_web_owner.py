@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 from meterstone.board.model import Board, Card, Named
+from meterstone.detect.state import Now
 from meterstone.measure.results import Scope, ScopeKind
-from meterstone.publish.web.owner import MOST, PLAIN, owner_context, owners_context
-from meterstone.publish.web.peers import LEAST, Cohorts
+from meterstone.publish.web.owner import MOST, owner_context, trouble
+from meterstone.publish.web.owner_words import PLAIN, plain_value, said
+from meterstone.publish.web.owners import owners_context
+from meterstone.publish.web.peers import LEAST, Cohorts, Peers, beside
 
 DAY = date(2026, 3, 31)
 
@@ -25,8 +29,7 @@ def metric(id_: str, key: str, value: Any, **more: Any) -> dict[str, Any]:
 
 
 def card(key: str, *metrics: dict[str, Any]) -> Card:
-    counts = {"met": 1, "not_met": int(key == "F3"), "no_data": 0}
-    document = {"metrics": metrics, "summary": {"counts": counts}}
+    document = {"metrics": metrics}
     moment = datetime(2026, 4, 1, tzinfo=UTC)
     return Card(Scope("franchise", key), DAY, moment, "hash", document, b"")
 
@@ -38,7 +41,11 @@ class Shops:
 
     def __init__(self, shops: int) -> None:
         self.cards = {
-            f"F{n}": card(f"F{n}", metric("time_savings", f"F{n}", n)) for n in range(1, shops + 1)
+            f"F{n}": card(
+                f"F{n}",
+                metric("time_savings", f"F{n}", n, verdict="not_met" if n == 3 else "met"),
+            )
+            for n in range(1, shops + 1)
         }
 
     def scopes(self, _kind: ScopeKind) -> Sequence[Named]:
@@ -65,24 +72,24 @@ def test_what_others_have_more_of_comes_first_with_its_worth() -> None:
     shops = Shops(9)
     peers = {"time_savings": Cohorts(cast("Board", shops)).of("F1", "time_savings", DAY)}
     shown = owner_context("Shop F1", shops.cards["F1"], peers)
-    assert shown["steps"][0]["do"].startswith("Catch up on: hours you get back each week, worth")
+    assert shown["steps"][0]["do"].startswith("Let more be done for you: worth about 4")
     assert "4.5" in shown["steps"][0]["do"]
     assert "compared with 8 other shops" in shown["lede"]
     best = owner_context("Shop F9", shops.cards["F9"], peers)
-    assert all("Catch up" not in step["do"] for step in best["steps"])
+    assert all("worth" not in step["do"] for step in best["steps"])
 
 
 def test_a_page_has_a_dozen_numbers_at_most_and_a_sentence_for_each() -> None:
     every = card("F1", *(metric(id_, "F1", 3.0) for id_ in PLAIN))
     shown = owner_context("<b>", every, {})
-    assert len(shown["told"]) == MOST
-    assert all(told.sentence and told.sentence[-1] == "." for told in shown["told"])
+    assert len(shown["known"]) == MOST
+    assert all(told.sentence and told.sentence[-1] == "." for told in shown["known"])
     assert "fewer than 8" in shown["lede"]
     nothing = owner_context("Shop", card("F1"), {})
-    assert [told.number for told in nothing["told"]] == [None, None], (
-        "hours and money are asked for"
+    assert len(nothing["unknown"]) == 2, "hours and money are asked for"
+    assert [step["do"] for step in nothing["steps"]] == ["Write down a usual week of work."], (
+        "what comes with time is nothing to do"
     )
-    assert len(nothing["steps"]) == 2
 
 
 def test_the_list_begins_with_the_shops_that_miss_most() -> None:
@@ -90,3 +97,43 @@ def test_the_list_begins_with_the_shops_that_miss_most() -> None:
     assert shown["rows"][0]["name"] == "Shop F3"
     assert shown["sentence"] == "1 of 4 shops miss a target."
     assert owners_context(cast("Board", Shops(0)), None)["sentence"] == "No shop is known yet."
+
+
+def test_a_value_is_said_as_an_owner_says_it() -> None:
+    assert plain_value(11.5, "h per franchise-week") == "11.5 h a week"
+    assert plain_value(60.0, "% of criteria") == "60 %"
+    assert plain_value("weekly", "state") == "weekly"
+    ratings = PLAIN["end_customer_satisfaction_improvement"]
+    assert said(ratings, 20.0, "%") == "Your customers' ratings changed by +20 %."
+    assert "-20 %" in said(ratings, -20.0, "%").replace("−", "-")
+
+
+def test_the_sentence_names_what_the_others_are_ahead_in() -> None:
+    shops = Shops(9)
+    peers = {"time_savings": Cohorts(cast("Board", shops)).of("F1", "time_savings", DAY)}
+    behind = owner_context("Shop F1", shops.cards["F1"], peers)["sentence"]
+    assert "behind the other shops in hours you get back each week" in behind
+    ahead = owner_context("Shop F9", shops.cards["F9"], peers)["sentence"]
+    assert "level with the other shops or ahead" in ahead
+    assert "1 number known" in owner_context("F1", shops.cards["F1"], {})["sentence"]
+
+
+def test_a_shop_reads_of_trouble_that_is_its_own_alone() -> None:
+    def incident(title: str, *franchises: str) -> SimpleNamespace:
+        return SimpleNamespace(
+            title=title, franchises=franchises, started_at=DAY, acknowledged_by=""
+        )
+
+    now = SimpleNamespace(incidents=(incident("Ours", "F1", "F2"), incident("Theirs", "F2")))
+    assert [each["title"] for each in trouble(cast("Now", now), "F1")] == ["Ours"]
+    assert trouble(None, "F1") == []
+
+
+def test_a_picture_beside_others_keeps_their_order_and_its_frame() -> None:
+    for value in (0.0, 5.0, 100.0):
+        drawn = beside(value, Peers(8, 4.0, 5.0, 6.0))
+        assert 0 < drawn.low < drawn.middle < drawn.high < 160
+        assert 0 < drawn.dot < 160
+        assert (drawn.dot < drawn.low) == (value < 4.0)
+    same = beside(3.0, Peers(8, 3.0, 3.0, 3.0))
+    assert same.dot == same.middle == 80

@@ -25,6 +25,27 @@ class Peers:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A shop beside the middle half of the others, as positions in 160 units."""
+
+    dot: float
+    low: float
+    middle: float
+    high: float
+
+
+def beside(value: float, peers: Peers) -> Beside:
+    """The picture; a quarter of the spread is left free on both sides."""
+    low, high = min(value, peers.low), max(value, peers.high)
+    margin = 0.25 * ((high - low) or abs(high) or 1.0)
+
+    def x(number: float) -> float:
+        return round(160 * (number - low + margin) / (high - low + 2 * margin), 1)
+
+    return Beside(x(value), x(peers.low), x(peers.middle), x(peers.high))
+
+
 class Cohorts:
     """The values of all shops of a network by metric, read once for each state of the board."""
 

@@ -5,10 +5,12 @@ Their words are made once; a page gives them its own marks and links.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from meterstone.scorecard.values import count_text, format_value
+
+Say = Callable[[float, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,10 @@ class Spark:
     says: str
 
 
-def spark(values: Sequence[float | None], unit: str) -> Spark | None:
+def spark(values: Sequence[float | None], unit: str, say: Say = format_value) -> Spark | None:
     """A metric's values by day, None where unknown; None for fewer than two that are known."""
     known = [value for value in values if value is not None]
-    return Spark(path(values), trend(values, unit)) if len(known) > 1 else None
+    return Spark(path(values), trend(values, unit, say)) if len(known) > 1 else None
 
 
 def path(values: Sequence[float | None]) -> str:
@@ -42,12 +44,13 @@ def path(values: Sequence[float | None]) -> str:
     return "".join(parts)
 
 
-def trend(values: Sequence[float | None], unit: str) -> str:
+def trend(values: Sequence[float | None], unit: str, say: Say = format_value) -> str:
     """The newest value beside that of a month before it.
 
     Args:
         values: a day each, oldest first; None where nothing is known.
         unit: of the values.
+        say: a value with its unit, in the reader's words.
     """
     known = [at for at, value in enumerate(values) if value is not None]
     if len(known) < 2:
@@ -58,7 +61,7 @@ def trend(values: Sequence[float | None], unit: str) -> str:
     ago = count_text(newest - earlier, "days")
     if abs(after - before) < 0.005 * abs(before or 1.0):
         return f"steady for {ago}"
-    return f"{format_value(before, unit, beside=(after,))} {ago} earlier"
+    return f"{say(before, unit)} {ago} earlier"
 
 
 _MONTH = 30
