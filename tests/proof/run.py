@@ -52,6 +52,7 @@ PROOFS = {
     "refresh": Proof("refresh_race", "refresh_race"),
     "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
     "live": Proof("live_sync", "live_sync"),
+    "drills": Proof("drills", "drills"),
     "declaration": Proof("declaration", "declaration", networks=True),
 }
 

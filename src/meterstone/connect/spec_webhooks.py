@@ -106,3 +106,7 @@ class WebhookSpec(Strict):
         prefixes = (name for name in self.events if name.endswith("*"))
         found = next((name for name in prefixes if event.startswith(name[:-1])), None)
         return self.events[found] if found else None
+
+    def tells_of(self, stream: str) -> bool:
+        """Whether any event is about records of this stream."""
+        return any(target.stream == stream for target in self.events.values())

@@ -325,7 +325,9 @@ class Sync:
                 self._to.telemetry, self._to.recorder.warehouse, self._connection, self._key,
                 self._changes, self._to.clock.now(),
             )  # fmt: skip
-            suspect(self._to.ledger, self._connection, self._key, self._changes)
+            webhooks = self._connector.webhooks
+            if webhooks is not None and webhooks.tells_of(self._key):
+                suspect(self._to.ledger, self._connection, self._key, self._changes)
         self._waiting_rows, self._changes, self._split, self._refs = 0, [], [], set()
 
     def _pull(self, under: _Under) -> Pull | None:

@@ -61,6 +61,10 @@ class Worker:
         """Do jobs of another kind too; called before `start`."""
         self._handlers[kind] = handler
 
+    def handler(self, kind: str) -> Handler:
+        """What does the jobs of a kind."""
+        return self._handlers[kind]
+
     def measure(self, measured: Measured) -> None:
         """Do each job inside a block that is given its kind; called before `start`."""
         self._measured = measured

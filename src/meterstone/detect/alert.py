@@ -37,11 +37,18 @@ class Machine:
 
     Args:
         lasting: alerts of an earlier process that are not over.
+        now: when this one begins. What nobody looked at meanwhile is not taken for well: they last
+            for ``clear_s`` from now on, seconds.
     """
 
-    def __init__(self, lasting: Iterable[Alert] = (), clear_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        lasting: Iterable[Alert] = (),
+        now: datetime | None = None,
+        clear_s: float = 60.0,
+    ) -> None:
         self._alive: dict[Place, _Life] = {
-            (a.rule, a.cause_key): _Life(a, a.fired_at or a.pending_at, clear_s, 0.0)
+            (a.rule, a.cause_key): _Life(a, now or a.fired_at or a.pending_at, clear_s, 0.0)
             for a in lasting
         }
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import median
 
-from meterstone.detect.feed import Feed, utc
+from meterstone.detect.drills import figures
+from meterstone.detect.feed import Feed
 from meterstone.detect.rules import Scene
 from meterstone.detect.state import (
     BudgetNow,
     DrillsNow,
-    ErrorsNow,
     Health,
     IntegrationNow,
     Now,
     OpenIncident,
     QueueNow,
-    SignalNow,
 )
+from meterstone.detect.vitals import Vitals
 from meterstone.ledger import Alert, Change, Drill, Incident
-from meterstone.measure.compile import literal
-from meterstone.warehouse.base import Warehouse
 
 _HOUR = timedelta(hours=1)
 _HEALTH: dict[str, Health] = {
@@ -31,12 +28,14 @@ _HEALTH: dict[str, Health] = {
 _WORST: tuple[Health, ...] = ("broken", "down", "failing", "late", "quiet", "paused", "healthy")
 
 
-def integrations(scene: Scene, alerts: Sequence[Alert]) -> tuple[IntegrationNow, ...]:
+def integrations(
+    scene: Scene, alerts: Sequence[Alert], vitals: Vitals
+) -> tuple[IntegrationNow, ...]:
     """How each connected integration is."""
-    return tuple(_integration(scene, key, alerts) for key in sorted(scene.shops))
+    return tuple(_integration(scene, key, alerts, vitals) for key in sorted(scene.shops))
 
 
-def _integration(scene: Scene, key: str, alerts: Sequence[Alert]) -> IntegrationNow:
+def _integration(scene: Scene, key: str, alerts: Sequence[Alert], vitals: Vitals) -> IntegrationNow:
     own = [a for a in alerts if a.integration == key and a.fired_at is not None]
     calls = scene.feed.of("calls", key)
     good, total = calls.counts.sum(scene.now, _HOUR.total_seconds())
@@ -53,6 +52,7 @@ def _integration(scene: Scene, key: str, alerts: Sequence[Alert]) -> Integration
         success=good / total if total else None, last_data_at=max(runs, default=None),
         webhooks=int(hooks) if hooks else None,
         webhooks_missed=int(hooks - hooks_good) if hooks else None,
+        lag_p99_s=vitals.lag_p99_s.get(key), p95_ms=vitals.p95_ms.get(key),
     )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def open_incidents(found: Sequence[Incident]) -> tuple[OpenIncident, ...]:
     )  # fmt: skip
 
 
-def queue(change: Change, now: datetime, feed: Feed) -> QueueNow:
+def queue(change: Change, now: datetime, feed: Feed, vitals: Vitals) -> QueueNow:
     """The job queue, and what vendors refused in the last hour."""
     counts = change.queue.counts()
     due = change.queue.next_due()
@@ -90,65 +90,18 @@ def queue(change: Change, now: datetime, feed: Feed) -> QueueNow:
     return QueueNow(
         waiting=counts.get("waiting", 0), running=counts.get("running", 0),
         buried=counts.get("dead", 0), oldest_s=late, throttled=int(throttled),
-        throttled_wait_s=0.0,
-    )  # fmt: skip
-
-
-def signals(
-    warehouse: Warehouse, now: datetime
-) -> tuple[tuple[SignalNow, ...], tuple[ErrorsNow, ...]]:
-    """Golden signals by endpoint group and failures by class: rows of the last hour alone."""
-    source = (
-        f"(SELECT * FROM {warehouse.relation('api_request', None)} AS k "
-        f'WHERE "at" >= {literal(now - _HOUR)} AND "at" <= {literal(now)} '
-        "AND environment = 'production' AND NOT synthetic)"
-    )
-    groups = warehouse.query(
-        "SELECT endpoint_group AS g, sum(count) AS n, "
-        "sum(count) FILTER (WHERE outcome = 'success') AS good, "
-        f"quantile_cont(duration_ms, 0.95) AS p95 FROM {source} GROUP BY ALL ORDER BY g"
-    ).to_pylist()
-    minutes = warehouse.query(
-        "SELECT endpoint_group AS g, date_trunc('minute', \"at\") AS m, "
-        f"quantile_cont(duration_ms, 0.95) AS p95 FROM {source} GROUP BY ALL"
-    ).to_pylist()
-    by_minute = {(row["g"], utc(row["m"])): row["p95"] for row in minutes}
-    newest = now.replace(second=0, microsecond=0)
-    slots = [newest - timedelta(minutes=59 - n) for n in range(60)]
-    made = tuple(
-        SignalNow(
-            group=row["g"], title=row["g"].replace("_", " "), requests=int(row["n"]),
-            per_minute=float(row["n"]) / 60, success=float(row["good"] or 0) / float(row["n"]),
-            p95_ms=row["p95"], target_ms=None,
-            p95_by_minute=tuple(by_minute.get((row["g"], slot)) for slot in slots),
-        )
-        for row in groups
-    )  # fmt: skip
-    errors = warehouse.query(
-        "SELECT error_class AS c, fault AS f, CAST(sum(count) AS BIGINT) AS n "
-        f"FROM {source} WHERE outcome <> 'success' GROUP BY ALL ORDER BY n DESC, c, f"
-    ).to_pylist()
-    return made, tuple(
-        ErrorsNow(
-            error_class=row["c"], fault="unknown" if row["f"] == "none" else row["f"],
-            count=row["n"],
-        )
-        for row in errors
+        throttled_wait_s=vitals.throttled_wait_s,
     )  # fmt: skip
 
 
 def drills(found: Sequence[Drill]) -> DrillsNow | None:
     """How the alarms did in the drills on record; None: there was none that was detected."""
-    harmful = [drill for drill in found if drill.harmful]
-    times = sorted(drill.detected_s for drill in harmful if drill.detected_s is not None)
-    alarms = sum(drill.alarms for drill in found)
-    if not times or not alarms:
+    made = figures(found)
+    if made.median_s is None or made.p95_s is None:
         return None
-    false = sum(drill.false_alarms for drill in found)
     return DrillsNow(
-        drills=len(found), median_s=median(times),
-        p95_s=times[min(len(times) - 1, int(0.95 * len(times)))],
-        recall=len(times) / len(harmful), precision=1 - false / alarms,
+        drills=made.drills, median_s=made.median_s, p95_s=made.p95_s, recall=made.recall or 0.0,
+        precision=made.precision or 0.0,
     )  # fmt: skip
 
 

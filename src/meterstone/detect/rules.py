@@ -16,6 +16,9 @@ from meterstone.detect.slo import Rule
 from meterstone.detect.text import fill, percent, span
 from meterstone.ledger.alerts import Blame
 
+_PAUSED_S = 150.0
+"""After a run that failed, so long may pass until the next one ends: twice the longest pause."""
+
 _SOON_S = 3.0
 """A condition that has its own memory need not be waited for much longer."""
 
@@ -63,11 +66,11 @@ def _share(rule: Rule, scene: Scene) -> Iterator[Finding]:
     down = {outage.integration for outage in scene.around.outages()}
     for key in scene.feed.keys(counter):
         series = scene.feed.of(counter, key)
-        good, total = series.counts.sum(scene.now, rule.over_s)
+        recent = _run_of(series, scene.now, rule.over_s)
+        good, total = series.counts.sum(scene.now, _since(recent, scene.now, rule.over_s))
         bad = total - good
         if bad < rule.raw.least or bad <= limit * total or _is_over(rule, scene, series):
             continue
-        recent = _run_of(series, scene.now, rule.over_s)
         said = tuple(sorted({each.franchise for each in recent if each.franchise}))
         yield _finding(
             rule, scene, key, value=bad / total, threshold=limit, clear_s=_SOON_S,
@@ -76,6 +79,14 @@ def _share(rule: Rule, scene: Scene) -> Iterator[Finding]:
             words={"value": percent(bad / total), "limit": percent(limit)},
             franchises=said or scene.franchises(key),
         )  # fmt: skip
+
+
+def _since(recent: list[Bad], now: datetime, over_s: float) -> float:
+    """How far back a share looks: to the first bad event of the window, so that what was good
+    before a fault does not hide it."""
+    if not recent:
+        return over_s
+    return min(over_s, (now - recent[0].at).total_seconds() + 1)
 
 
 def _is_over(rule: Rule, scene: Scene, series: Series) -> bool:
@@ -151,6 +162,8 @@ def _absent(rule: Rule, scene: Scene) -> Iterator[Finding]:
         if not scene.shops[run.integration].connections:
             continue
         wait = max(rule.raw.times * run.every_s, rule.after_s)
+        if run.status != "success":  # it is tried again after a pause; that it failed is told
+            wait = max(wait, _PAUSED_S)
         age = (scene.now - max(run.at, scene.began)).total_seconds()
         if age > wait:
             due = max(run.at, scene.began) + timedelta(seconds=run.every_s)

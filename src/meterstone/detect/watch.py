@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from meterstone.detect import now as of_now
+from meterstone.detect import vitals
 from meterstone.detect.alert import Machine
 from meterstone.detect.around import Around, Shops
 from meterstone.detect.burn import budgets, burning
@@ -24,6 +25,7 @@ from meterstone.detect.incidents import Incidents, Row
 from meterstone.detect.rules import Scene, look
 from meterstone.detect.slo import Definitions
 from meterstone.detect.state import Now
+from meterstone.detect.vitals import Vitals
 from meterstone.errors import MeterstoneError
 from meterstone.facts import Vocabulary
 from meterstone.ledger import Alert, Connection, Ledger
@@ -78,6 +80,7 @@ class Watch:
         self._machine: Machine | None = None
         self._began: datetime | None = None
         self._slow_at: datetime | None = None
+        self._vitals = Vitals()
         self._now: Now | None = None
         self._listeners: list[Listener] = []
         self._lock, self._looking = threading.Lock(), threading.Lock()
@@ -170,7 +173,7 @@ class Watch:
     def _begin(self, now: datetime) -> None:
         self.feed.fill(now)
         with self._ledger.read() as seen:
-            self._machine = Machine(seen.alerts.lasting())
+            self._machine = Machine(seen.alerts.lasting(), now)
         self._began = now
 
     def _shops(self, found: Sequence[Connection]) -> Mapping[str, Shops]:
@@ -193,24 +196,21 @@ class Watch:
 
     def _made(self, scene: Scene, alive: Sequence[Alert]) -> Now:
         before = self._now
-        slow = self._slow_at is None or (scene.now - self._slow_at).total_seconds() >= _SLOW_S
+        if self._slow_at is None or (scene.now - self._slow_at).total_seconds() >= _SLOW_S:
+            self._slow_at = scene.now
+            self._vitals = vitals.read(self._warehouse, scene.now)
         with self._ledger.read() as seen:
             incidents = of_now.open_incidents(seen.alerts.incidents(open_=True))
-            queue = of_now.queue(seen, scene.now, self.feed)
+            queue = of_now.queue(seen, scene.now, self.feed, self._vitals)
             open_ = len(seen.discrepancies.open())
             drills = of_now.drills(seen.alerts.drills())
-        if slow or before is None:
-            self._slow_at = scene.now
-            signals, errors = of_now.signals(self._warehouse, scene.now)
-        else:
-            signals, errors = before.signals, before.errors
-        states = of_now.integrations(scene, alive)
+        states = of_now.integrations(scene, alive, self._vitals)
         said, lead = of_now.sentence(states, incidents)
         spent = list(budgets(self._definitions.slos, self.feed, scene.now, self._around.name))
         return Now(
             at=scene.now, version=before.version if before else 0, sentence=said, lead=lead,
             integrations=states, incidents=incidents, budgets=of_now.budget_order(spent),
-            signals=signals, errors=errors, queue=queue, drills=drills,
+            signals=self._vitals.signals, errors=self._vitals.errors, queue=queue, drills=drills,
             discrepancies_open=open_,
         )  # fmt: skip
 
