@@ -52,6 +52,8 @@ ALLOWED: dict[str, set[str]] = {
         "connect.egress",
         # how every way in says no
         "record.answers",
+        # drill-down ends at the record that landed
+        "record.model",
     },
     # computed when something new landed, read by faces
     "board": {"errors", "facts", "catalogue", "measure", "scorecard", "ledger", "warehouse.base"},

@@ -9,7 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meterstone.errors import InputError
-from meterstone.publish.web.attestations import expiry, form_context, key_of, list_context, words
+from meterstone.publish.web.attestations import (
+    PAGE,
+    Shown,
+    expiry,
+    form_context,
+    key_of,
+    list_context,
+    words,
+)
 from meterstone.record.attestation import Due, forms
 from whole import House, whole_house
 
@@ -142,6 +150,21 @@ def due(days: int) -> Due:
 )
 def test_the_page_opens_with_what_matters(ends: list[int], sentence: str) -> None:
     assert list_context([due(each) for each in ends], [], NOW)["sentence"] == sentence
+
+
+def test_a_long_list_is_paged_and_narrowed() -> None:
+    many = [due(each) for each in range(-1, 2 * PAGE)]
+    told = list_context(many, [], NOW, Shown())
+    assert (len(told["rows"]), told["range"]) == (PAGE, f"1 to {PAGE} of {len(many)}")
+    assert told["more"] == f"/attestations?after={PAGE}"
+    last = list_context(many, [], NOW, Shown.of({"after": str(2 * PAGE)}))
+    assert (len(last["rows"]), last["more"]) == (1, "")
+    expired = list_context(many, [], NOW, Shown.of({"state": "expired"}))
+    assert {row["state"] for row in expired["rows"]} == {"expired"}
+    assert expired["sentence"] == told["sentence"]
+    assert list_context(many, [], NOW, Shown(fact="pen_test"))["rows"] == []
+    for wrong in ("-1", "x", "9" * 20, "٣"):
+        assert Shown.of({"after": wrong}).after == 0
 
 
 def test_a_form_asks_for_what_is_needed_first() -> None:

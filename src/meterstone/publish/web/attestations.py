@@ -6,11 +6,13 @@ It reads the facts themselves, not a scorecard, and says so.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import UploadFile
@@ -29,6 +31,10 @@ from meterstone.publish.web.site import Site
 SOON = timedelta(days=60)
 _ALL = timedelta(days=365 * 100)
 _MOST_FIELDS = 80
+PAGE = 50
+"""How many statements stand on a page."""
+_MOST_DIGITS = 9
+_STATES = {"expired": "expired", "soon": "ends soon", "holds": "holds"}
 _COMMON = ("franchise_id", "integration")
 _CONTROLS: Mapping[str, str] = {
     "timestamp": "datetime-local", "date": "date", "integer": "number", "number": "number",
@@ -98,7 +104,7 @@ class _Pages:
             request, "attestations.html", may=_may(request),
             done=done if done in self.home.attestation_forms() else "",
             **list_context(self.home.attestations_due(_ALL), list(self.home.attestation_forms()),
-                           now),
+                           now, Shown.of(request.query_params)),
         )  # fmt: skip
 
     def form(self, request: Request) -> Response:
@@ -151,8 +157,39 @@ class _Pages:
         )  # fmt: skip
 
 
-def list_context(due: Sequence[Any], facts: Sequence[str], now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which statements a reader wants to see.
+
+    Attributes:
+        state: ``expired``, ``soon`` or ``holds``; empty: all.
+        fact: statements of this kind; empty: all.
+        after: how many of them were on the pages before.
+    """
+
+    state: str = ""
+    fact: str = ""
+    after: int = 0
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Shown:
+        """Of the address; what is no number is the beginning."""
+        after = query.get("after", "")
+        known = after.isascii() and after.isdecimal() and len(after) < _MOST_DIGITS
+        return cls(query.get("state", ""), query.get("fact", ""), int(after) if known else 0)
+
+    def link(self, **other: Any) -> str:
+        """An address of the list: the same choice with something else."""
+        chosen = {"state": self.state, "fact": self.fact, **other}
+        kept = {name: value for name, value in chosen.items() if value}
+        return f"/attestations?{urlencode(kept)}" if kept else "/attestations"
+
+
+def list_context(
+    due: Sequence[Any], facts: Sequence[str], now: datetime, shown: Shown | None = None
+) -> dict[str, Any]:
     """What the list shows: statements, soonest to expire first, and what can be stated."""
+    shown = shown or Shown()
     rows = [
         {
             "fact": each.fact,
@@ -162,15 +199,27 @@ def list_context(due: Sequence[Any], facts: Sequence[str], now: datetime) -> dic
             "by": f"{each.entered_by}, {each.entered_role}".strip(", "),
             "evidence": each.evidence_uri,
             "link": each.evidence_uri if each.evidence_uri.startswith("https://") else "",
+            "at": urlsplit(each.evidence_uri).netloc or each.evidence_uri,
             "expires_at": each.expires_at,
             "state": "expired" if each.expires_at <= now
             else "soon" if each.expires_at <= now + SOON else "holds",
         }
         for each in due
     ]  # fmt: skip
-    counts = {name: sum(row["state"] == name for row in rows) for name in ("expired", "soon")}
+    counts = Counter(row["state"] for row in rows)
+    kinds = Counter(row["fact"] for row in rows)
+    wanted = [
+        row for row in rows if shown.state in ("", row["state"]) and shown.fact in ("", row["fact"])
+    ]
+    until = shown.after + PAGE
     return {
-        "rows": rows,
+        "rows": wanted[shown.after : until],
+        "shown": shown,
+        "every": len(rows),
+        "states": [(name, says, counts[name]) for name, says in _STATES.items() if counts[name]],
+        "kinds": [(name, words(name), count) for name, count in sorted(kinds.items())],
+        "range": f"{shown.after + 1} to {min(until, len(wanted))} of {len(wanted)}",
+        "more": shown.link(after=until) if until < len(wanted) else "",
         "sentence": _sentence(len(rows), counts["expired"], counts["soon"]),
         "facts": [
             {"fact": name, "title": words(name), "says": vocabulary()[name].description}

@@ -19,6 +19,7 @@ from meterstone.ledger.audit import Entry
 from meterstone.publish.web.site import Site
 
 PAGE = 50
+_MOST_SHOWN, _HASH_SHOWN = 40, 12
 DID: Mapping[str, str] = {
     "alert.acknowledge": "acknowledged an alarm",
     "channel.add": "added a way to notify people",
@@ -57,6 +58,7 @@ DID: Mapping[str, str] = {
     "report.again": "made a report again",
     "report.ask": "asked for a report",
     "report.failed": "could not make a report",
+    "report.forgotten": "removed the files of an old report",
     "report.made": "made a report",
     "report.plan": "changed when a report is made",
     "route.put": "changed who is told what",
@@ -161,10 +163,15 @@ def _row(entry: Entry, names: Mapping[str, str]) -> dict[str, Any]:
         "actor": entry.actor,
         "did": DID.get(entry.action, entry.action),
         "action": entry.action,
-        "what": names.get(entry.subject, entry.subject),
+        "what": names.get(entry.subject, _short(entry.subject)),
         "subject": entry.subject,
         "detail": "; ".join(detail),
     }
+
+
+def _short(subject: str) -> str:
+    """A hash by its beginning; the whole of it is what the link says and leads to."""
+    return f"{subject[:_HASH_SHOWN]}…" if len(subject) > _MOST_SHOWN else subject
 
 
 def _text(value: Any) -> str:

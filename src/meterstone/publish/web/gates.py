@@ -18,7 +18,9 @@ from meterstone.publish.web.site import Site
 from meterstone.scorecard.values import count_text, format_day
 
 _TONES = {"met": "met", "broken": "miss", "excused": "doubt"}
-_WORDS = {"met": "held", "broken": "broken", "excused": "excused by agreed maintenance"}
+_WORDS = {"met": "held", "broken": "broken", "excused": "excused by agreed maintenance",
+    "missing": "not measured",
+}  # fmt: skip
 _MOST_HELD = 8
 
 
@@ -26,12 +28,14 @@ def routes(site: Site) -> list[BaseRoute]:
     """``/gates`` and ``/gates/{gate}``."""
 
     def every(request: Request) -> Response:
+        site.keep(request)
         card = site.card(request)
         return site.render(
             request, "gates.html", card=card, title="Gates", **gates_context(card, site.board)
         )
 
     def one(request: Request) -> Response:
+        site.keep(request)
         card = site.card(request)
         name = request.path_params["gate"]
         found = None if card is None else _gate(card, name)
@@ -68,6 +72,8 @@ def gate_context(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[s
         "by_day": [_day(day, board) for day in reversed(gate["days"])],
         "risks": _risks(gate, card, board),
         "reconstructed": gate["reconstructed"],
+        "restated": [format_day(day, near=card.day) for day in gate["restated"]],
+        "windows": gate["maintenance"],
     }  # fmt: skip
 
 
@@ -76,7 +82,6 @@ def _gate(card: Card, name: str) -> Mapping[str, Any] | None:
 
 
 def _summary(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, Any]:
-    needed = count_text(gate["needed"], "days")
     left = gate["needed"] - gate["run"]
     soonest = card.day + timedelta(days=left)
     newest = gate["days"][-1]["held_back_by"] if gate["days"] else []
@@ -84,7 +89,10 @@ def _summary(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, 
         "id": gate["id"],
         "gate": gate["title"],
         "passed": gate["passed"],
-        "state": "passed" if gate["passed"] else f"{gate['run']} of {needed} in a row",
+        "state": _state(gate),
+        "tone": "met" if gate["passed"] else "doubt" if gate["run"] else "miss",
+        "first": gate["days"][0]["day"] if gate["days"] else "",
+        "last": gate["days"][-1]["day"] if gate["days"] else "",
         "marks": [_mark(day) for day in gate["days"]],
         "soonest": "" if gate["passed"] else format_day(soonest, near=card.day),
         "chance": "" if gate["chance_all"] is None else chance_text(gate["chance_all"]),
@@ -93,6 +101,14 @@ def _summary(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[str, 
         "broken_by": _named(gate["broken_by"], board),
         "held": [] if gate["passed"] else _named(newest, board),
     }
+
+
+def _state(gate: Mapping[str, Any]) -> str:
+    if gate["passed"]:
+        return "passed"
+    if gate["needed"] == 1:
+        return "not passed on this day"
+    return f"day {gate['run']} of {gate['needed']} in a row"
 
 
 def _mark(day: Mapping[str, Any]) -> Mapping[str, str]:

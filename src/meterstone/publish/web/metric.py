@@ -16,8 +16,10 @@ from meterstone.catalogue import Metric
 from meterstone.errors import InputError
 from meterstone.measure.explain import Explanation
 from meterstone.measure.results import Scope
+from meterstone.people.rights import Right
 from meterstone.publish.charts import days_chart
-from meterstone.publish.web.numbers import Number, number
+from meterstone.publish.web.asof import AsOf
+from meterstone.publish.web.numbers import Number, metric_link, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.scorecard.values import VERDICTS, format_interval, format_target, format_value
 
@@ -25,6 +27,9 @@ Explain = Callable[[str, Scope, date, datetime], Explanation]
 """The rows behind a number of a day, as known then: this one asks the warehouse."""
 
 DAYS = 90
+_NO_BREAK = "\u00a0"
+_MOST_KNOWN = 6
+"""How many scorecards of a day are looked into for what the number was before."""
 
 
 def routes(site: Site, explain: Explain) -> list[BaseRoute]:
@@ -49,6 +54,7 @@ class _Page:
         if found is None:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
         metric, scope = found
+        self._site.keep(request)
         card = self._site.card(request, scope)
         return self._site.render(
             request, "metric.html", card=card, title=metric.raw.title,
@@ -67,8 +73,14 @@ class _Page:
         told = self._explain(metric.raw.id, scope, card.day, card.known_at)
         return self._site.render(
             request, "metric_rows.html", card=card, title=f"Rows behind {metric.raw.title}",
-            **rows_context(told),
+            **rows_context(told, self._records(request, metric)),
         )  # fmt: skip
+
+    def _records(self, request: Request, metric: Metric) -> str:
+        """Below which address landed records are shown; an owner's rows lead to none."""
+        who = self._site.principal(request)
+        allowed = who is not None and who.may(Right.METRICS)
+        return f"/catalogue/{metric.raw.id}/rows" if allowed else ""
 
     def _find(self, request: Request) -> tuple[Metric, Scope] | None:
         metric = self._site.board.catalogue.metrics.get(request.path_params["metric"])
@@ -114,6 +126,7 @@ def metric_context(
         "number": shown,
         "scope_name": _name(scope, board),
         "scope": scope,
+        "here": metric_link(raw.id, {"kind": scope.kind, "key": scope.key}),
         "chart": days_chart(days, raw.target.as_dict(), raw.unit),
         "marks": [
             {
@@ -125,14 +138,11 @@ def metric_context(
         ],
         "by_day": [_day(each, raw.unit) for each in reversed(days)],
         "facts": _facts(metric),
-        "places": [] if told is None else [
-            (place["ref"], format_target(place["target"]), VERDICTS[place["verdict"]])
-            for place in told["places"]
-        ],
+        "places": [] if told is None else _places(metric, told),
         "parts": _parts(metric, scope, card, board),
         "lineage": [] if told is None else told["lineage"],
         "rows_link": "" if shown is None else _below(shown.link, "rows"),
-        "revisions": [] if card is None else list(reversed(board.revisions(scope, card.day))),
+        "known": [] if card is None else _known(raw.id, scope, card, board),
     }  # fmt: skip
 
 
@@ -143,8 +153,43 @@ def _of(card: Card, metric: str) -> Mapping[str, Any] | None:
 def _sentence(title: str, shown: Number | None) -> str:
     if shown is None:
         return f"{title}: nothing was computed for this day."
-    value = "no value" if shown.value == "—" else shown.value
+    value = "no value" if shown.value == "—" else shown.value.replace(" ", _NO_BREAK)
     return f"{title}: {value}, {shown.look.word.lower()}."
+
+
+def _places(metric: Metric, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the framework sets a target: in its own words, as it is judged, and the verdict."""
+    literals = {place.ref: place.literal for place in metric.places}
+    return [
+        {
+            "ref": place["ref"],
+            "literal": literals.get(place["ref"]) or "",
+            "target": format_target(place["target"]),
+            "look": VERDICTS[place["verdict"]],
+        }
+        for place in told["places"]
+    ]
+
+
+def _known(metric: str, scope: Scope, card: Card, board: Board) -> list[dict[str, Any]]:
+    """What this number was as known at each moment since when it was different, newest first."""
+    told: list[dict[str, Any]] = []
+    for each in board.revisions(scope, card.day)[-_MOST_KNOWN:]:
+        then = board.card(scope, card.day, each.known_at)
+        found = None if then is None else _of(then, metric)
+        if then is None or found is None:
+            continue
+        shown = number(found)
+        if not told or (told[-1]["value"], told[-1]["look"]) != (shown.value, shown.look):
+            told.append(
+                {
+                    "known_at": then.known_at, "value": shown.value, "look": shown.look,
+                    "query": AsOf(card.day, then.known_at).query,
+                    "shown": False,
+                }
+            )  # fmt: skip
+        told[-1]["shown"] |= then.hash == card.hash
+    return told[::-1]
 
 
 def _name(scope: Scope, board: Board) -> str:
@@ -195,27 +240,38 @@ def _below(link: str, part: str) -> str:
     return f"{path}/{part}{mark}{query}"
 
 
-def rows_context(told: Explanation) -> Mapping[str, Any]:
-    """What the page of the rows shows."""
+def rows_context(told: Explanation, records: str = "") -> Mapping[str, Any]:
+    """What the page of the rows shows.
+
+    Args:
+        told: the rows.
+        records: below which address landed records are shown; empty: nowhere.
+    """
     unit = told.metric.raw.unit
     return {
         "sentence": f"{format_value(told.result.value, unit)} rests on "
         f"{sum(fact.rows for fact in told.facts):,} rows.",
         "lede": "Asked of the warehouse just now, as known when the scorecard was made.",
         "terms": [
-            (name, "—" if value is None else f"{value:,}" if _is_number(value) else str(value))
+            (name, "—" if value is None else f"{value:,.10g}" if _is_number(value) else str(value))
             for name, value in told.terms.items()
         ],
         "tables": [
             (fact.fact, fact.rows, fact.records, _columns(fact.sample), [
-                ["" if value is None else str(value) for value in row.values()]
-                for row in fact.sample
+                [_cell(row, name, records) for name in row] for row in fact.sample
             ])
             for fact in told.facts
         ],
         "notes": told.notes,
         "metric": told.metric.raw.id,
     }  # fmt: skip
+
+
+def _cell(row: Mapping[str, Any], name: str, records: str) -> tuple[str, str]:
+    """A cell and where it leads: the landed record that the row came with."""
+    value = row[name]
+    leads = f"{records}/{value}?item={row['_item']}" if records and name == "_seq" else ""
+    return "" if value is None else str(value), leads
 
 
 def _columns(sample: Sequence[Mapping[str, Any]]) -> list[str]:
