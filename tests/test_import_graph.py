@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
         # what people and programs do with connections; both faces speak with it
         "connect.connecting",
         "connect.auth",
+        "notify",
         "connect.egress",
         # how every way in says no
         "record.answers",

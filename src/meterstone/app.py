@@ -57,6 +57,8 @@ from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject, measure
+from meterstone.notify.service import Notifications
+from meterstone.notify.ways import Ways
 from meterstone.people.oidc_provider import Client, IdentityProvider
 from meterstone.people.service import House
 from meterstone.publish.outbound.deliverer import Deliverer
@@ -86,7 +88,14 @@ from meterstone.scorecard import (
 )
 from meterstone.scorecard.sign import SigningKey, sign
 from meterstone.scorecard.verify import Request
-from meterstone.settings import allowed_networks, loopback_allowed, secret, setting
+from meterstone.settings import (
+    allowed_networks,
+    loopback_allowed,
+    port_number,
+    public_url,
+    secret,
+    setting,
+)
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
 
@@ -297,6 +306,13 @@ class Home:
             issuer, setting("oidc_client_id"), secret("oidc_client_secret"), setting("oidc_name")
         )
         return IdentityProvider(client, lambda: self.egress.client(timeout=_PROVIDER_WAITS_S))
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        """Tells people of incidents."""
+        url = public_url(setting("host"), port_number(None))
+        ways = Ways(self.egress, url)
+        return Notifications(self.ledger, ways, url, lambda: self.board.label == "simulated")
 
     @cached_property
     def reports(self) -> Reports:

@@ -27,7 +27,14 @@ def working(home: Home, threads: int = 4, telemetry: Telemetry | None = None) ->
     if telemetry is not None:
         worker.measure(telemetry.work)
     with ExitStack() as stack:
-        for part in (home.settler, home.deliverer, worker, home.evaluator, home.watch):
+        for part in (
+            home.settler,
+            home.deliverer,
+            worker,
+            home.evaluator,
+            home.watch,
+            home.notifications,
+        ):
             part.start()
             stack.callback(part.stop)
         yield
@@ -44,8 +51,9 @@ def worker_of(home: Home, threads: int) -> Worker:
         for kind, handler in schedule.handlers.items():
             worker.handle(kind, handler)
         schedule.begin()
-    for kind, handler in home.reports.handlers.items():
-        worker.handle(kind, handler)
+    for handlers in (home.reports.handlers, home.notifications.handlers):
+        for kind, handler in handlers.items():
+            worker.handle(kind, handler)
     worker.handle(PUSH, home.pushing.handle)
     home.pushing.ensure()
     return worker

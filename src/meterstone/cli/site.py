@@ -49,6 +49,7 @@ from meterstone.publish.web import (
     landed,
     maintenance,
     metric,
+    notifications,
     owner,
     owners,
     reports,
@@ -84,6 +85,7 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
 
 def inside(home: Home, url: str, site: Site, said: Said) -> Starlette:
     """Everything that stands behind the guard; a test walks its routes as everybody."""
+    home.notifications.url = url
     routes = [*_pages(home, url, site), *_machines(home, url)]
     return create_receiver(home.recorder, pages=routes, refusal=said.failed)
 
@@ -110,7 +112,8 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *entry.routes(site, home.people, cookies, url),
         *account.routes(site, home.people),
         *reports.routes(site, home.ledger, home.reports, home.planned),
-        *settings.routes(site, [settings.PEOPLE, reports.PLANS]),
+        *settings.routes(site, [settings.PEOPLE, reports.PLANS, notifications.SETTING]),
+        *notifications.routes(site, home.notifications),
         *staff.routes(site, home.people, url),
     ]
 

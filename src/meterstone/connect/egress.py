@@ -94,6 +94,11 @@ class Egress:
         self._resolver = resolver
         self._verify = verify or httpx2.create_ssl_context(trust_env=False)
 
+    def with_ports(self, ports: Iterable[int]) -> Egress:
+        """The same, and these ports of public addresses too."""
+        allow = replace(self.allow, ports=self.allow.ports | frozenset(ports))
+        return Egress(allow, resolver=self._resolver, verify=self._verify)
+
     def client(
         self,
         *,

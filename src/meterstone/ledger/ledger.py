@@ -31,6 +31,7 @@ from meterstone.ledger.discrepancies import Discrepancies
 from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
+from meterstone.ledger.notices import Notices
 from meterstone.ledger.outbox import Outbox
 from meterstone.ledger.people import People
 from meterstone.ledger.queue import Queue, QueueIn
@@ -69,6 +70,7 @@ class Change:
     alerts: Alerts = field(init=False)
     scorecards: Scorecards = field(init=False)
     reports: Reports = field(init=False)
+    notices: Notices = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -87,6 +89,7 @@ class Change:
             ("alerts", Alerts(self._tx)),
             ("scorecards", Scorecards(self._tx)),
             ("reports", Reports(self._tx)),
+            ("notices", Notices(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

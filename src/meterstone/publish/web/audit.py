@@ -24,6 +24,7 @@ DID: Mapping[str, str] = {
     "alert.acknowledge": "acknowledged an alarm",
     "channel.add": "added a way to notify people",
     "channel.remove": "removed a way to notify people",
+    "channel.test": "tried a way to notify people",
     "connection.add": "connected a system",
     "connection.status": "changed the state of a connection",
     "connection.update": "changed a connection",
@@ -125,7 +126,8 @@ def names_of(ledger: Ledger) -> Mapping[str, str]:
             for token in seen.sign_ins.tokens()
         }
         connections = {each.id: each.name for each in seen.connections.all()}
-    return {**connections, **tokens, **people}
+        channels = {f"channel:{each.id}": each.name for each in seen.notices.channels()}
+    return {**connections, **channels, **tokens, **people}
 
 
 def context(
