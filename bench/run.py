@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import day, framework, memory, otlp, reads, report, sync, year
+from bench import day, framework, live, memory, otlp, reads, report, sync, year
 from bench.report import Outcome
 
 Step = Callable[[str], None]
@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "sync": (sync.run, sync.LARGE),
     "framework": (framework.run, 0),
     "reads": (reads.run, 0),
+    "live": (live.run, live.VIEWERS),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
 
@@ -35,7 +36,9 @@ def main() -> None:
     """Run the chosen benchmarks one after the other."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
-    parser.add_argument("--rows", type=int, help="spans (otlp), records (sync) or requests a year")
+    parser.add_argument(
+        "--rows", type=int, help="spans (otlp), records (sync), viewers (live) or requests a year"
+    )
     parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md as it is")
     parser.add_argument(
         "--all", action="store_true", help="measure the whole framework, not its operational part"

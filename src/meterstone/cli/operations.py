@@ -27,6 +27,7 @@ def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
 
     hub, kept = Hub(), LedgerKept(home.alerts, home.ledger, called)
     hub.look = News(site, kept, hub).look
+    home.watch.listen(lambda _now: hub.wake())
     return [
         *operations.routes(site, kept, hub.mark),
         *integration.routes(site, kept, HomeVendors(home), hub.mark),

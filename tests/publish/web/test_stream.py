@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -300,6 +301,33 @@ def test_it_looks_while_anybody_looks_and_survives_an_error_of_ours(
     assert looks == []
     live(run)
     assert "the ledger is away" in caplog.text
+
+
+def test_a_browser_that_can_is_sent_it_packed_from_wherever_it_begins() -> None:
+    async def run() -> None:
+        hub = Hub(limits=Limits(beat_s=1), clock=lambda: time[0])
+        hub.publish("operations", {"a": "<p>one</p>" * 200})
+        gzip = {"accept-encoding": "gzip, br"}
+        async with Viewer(hub, headers=gzip) as early, Viewer(hub) as plain:
+            hub.publish("operations", {"b": "<p>two</p>" * 200})
+            await settled()
+            async with Viewer(hub, headers=gzip) as late:
+                time[0] = 2.0
+                hub.tick()
+                hub.publish("operations", {"a": "three"})
+                await settled()
+                for viewer in (early, late):
+                    assert (b"content-encoding", b"gzip") in viewer.got[0]["headers"]
+                    body = b"".join(part.get("body", b"") for part in viewer.got)
+                    unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body).decode()
+                    assert unpacked.endswith('data: {"a": "three"}\n\n')
+                    assert "event: beat" in unpacked
+                    assert len(body) < len(plain.text) / 5
+        assert (b"content-encoding", b"gzip") not in plain.got[0]["headers"]
+        assert plain.events[-1] == {"a": "three"}
+
+    time = [0.0]
+    live(run)
 
 
 def test_what_is_no_topic_cannot_be_told() -> None:

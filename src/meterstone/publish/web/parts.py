@@ -9,11 +9,35 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 UNSEEN = 0
 """The mark of a reader who has seen nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a stream, plain and packed.
+
+    Every piece is packed for itself and ends on a full flush, so that one can follow any other:
+    it is packed once, whoever is sent it and whatever was sent before. `PACKED_BEGIN` stands once
+    at the beginning of a packed stream, which has no end of its own (RFC 1952, 2.3).
+    """
+
+    plain: bytes
+    packed: bytes
+
+
+NOTHING = Chunk(b"", b"")
+PACKED_BEGIN = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+def chunk(plain: bytes) -> Chunk:
+    """A piece of a stream, packed too."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return Chunk(plain, packer.compress(plain) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +57,7 @@ class Parts:
         self._life = life or secrets.token_hex(4)
         self._topics: dict[str, dict[str, _Part]] = {}
         self._mark = UNSEEN
-        self._made: dict[tuple[frozenset[str], int], bytes] = {}
+        self._made: dict[tuple[frozenset[str], int], Chunk] = {}
         self._lock = threading.Lock()
 
     @property
@@ -65,7 +89,7 @@ class Parts:
             self._made.clear()
             return True
 
-    def event(self, topics: frozenset[str], seen: int) -> tuple[int, bytes]:
+    def event(self, topics: frozenset[str], seen: int) -> tuple[int, Chunk]:
         """What a reader lacks, as one server-sent event; made once for all who lack the same.
 
         Args:
@@ -77,13 +101,13 @@ class Parts:
         """
         with self._lock:
             if seen >= self._mark:
-                return self._mark, b""
+                return self._mark, NOTHING
             key = (topics, seen)
             if key not in self._made:
                 self._made[key] = self._encode(topics, seen)
             return self._mark, self._made[key]
 
-    def _encode(self, topics: frozenset[str], seen: int) -> bytes:
+    def _encode(self, topics: frozenset[str], seen: int) -> Chunk:
         lacking = {
             name: part.html
             for topic in sorted(topics)
@@ -91,9 +115,9 @@ class Parts:
             if part.mark > seen
         }
         if not lacking:
-            return b""
+            return NOTHING
         data = json.dumps(lacking, ensure_ascii=False)  # escapes line ends: one line of data
-        return f"id: {self.name(self._mark)}\ndata: {data}\n\n".encode()
+        return chunk(f"id: {self.name(self._mark)}\ndata: {data}\n\n".encode())
 
     def name(self, mark: int) -> str:
         """A mark as a browser keeps it."""

@@ -1,7 +1,8 @@
 """The live stream: server-sent events that carry the changed parts of a page to all who look at it.
 
 ``/live?topics=operations,board`` answers with one event at once (what the reader lacks) and one at
-every change: ``{"element id": "its HTML"}``. Text is rendered and encoded once, whoever many look.
+every change: ``{"element id": "its HTML"}``. Text is rendered, encoded and packed once,
+however many look.
 A browser that comes back says by ``Last-Event-ID`` (or ``?since=``) what it saw last.
 
 A ``beat`` tells that the line is alive. Who does not take what is sent is dropped, and comes back
@@ -29,7 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from meterstone.errors import MeterstoneError
 from meterstone.people.rights import Principal, Right
-from meterstone.publish.web.parts import Parts
+from meterstone.publish.web.parts import PACKED_BEGIN, Chunk, Parts, chunk
 
 TOPICS: Mapping[str, Right] = MappingProxyType(
     {
@@ -45,11 +46,12 @@ and must carry nothing of what is in them: a page then fetches itself anew."""
 BATCH = 250
 """Viewers that are sent to in one go; requests of others are answered in between."""
 _log = logging.getLogger(__name__)
-_HEADERS = (
+_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-)
+    (b"vary", b"Accept-Encoding"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class _Viewer:
     mark: int
     stay: asyncio.Timeout
     moved_at: float
+    packed: bool = False
     sending: asyncio.Task[None] | None = field(default=None)
 
 
@@ -107,6 +110,7 @@ class Hub:
     ) -> None:
         self.limits = limits or Limits()
         self.parts = Parts()
+        self._beat = _beat(self.limits.beat_s)
         self._topics = topics
         self._clock = clock
         self.look = look
@@ -114,6 +118,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._ended = False
+        self._woken = asyncio.Event()
 
     @property
     def viewers(self) -> int:
@@ -134,6 +139,10 @@ class Hub:
         if self.parts.put(topic, parts):
             self._call(self._broadcast_soon)
 
+    def wake(self) -> None:
+        """Look at once for what is new, not only when the time has come. Thread-safe."""
+        self._call(self._woken.set)
+
     def end(self) -> None:
         """End all streams, and begin no more. Thread-safe; returns at once."""
         self._ended = True
@@ -149,13 +158,17 @@ class Hub:
         request = Request(scope)
         seen = request.headers.get("last-event-id") or request.query_params.get("since", "")
         life = self.limits.life_s * random.uniform(2 / 3, 1)  # noqa: S311  # spreads reconnections
-        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        await send(_body(f"retry: {random.randint(1000, 4000)}\n\n".encode()))  # noqa: S311
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        encoding = [(b"content-encoding", b"gzip")] if packed else []
+        headers = [*_HEADERS, *encoding]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        hello = chunk(f"retry: {random.randint(1000, 4000)}\n\n".encode())  # noqa: S311
+        await send(_body(PACKED_BEGIN + hello.packed if packed else hello.plain))
         taken = True
         try:
             async with asyncio.timeout(life) as stay:
                 taken = False
-                viewer = _Viewer(topics, send, self.parts.read(seen), stay, self._clock())
+                viewer = _Viewer(topics, send, self.parts.read(seen), stay, self._clock(), packed)
                 self._viewers.add(viewer)
                 try:
                     self._keep_ticking()
@@ -232,11 +245,11 @@ class Hub:
     async def _send(self, viewer: _Viewer, *, beat: bool) -> None:
         try:
             if beat:
-                await viewer.send(_body(_beat(self.limits.beat_s)))
+                await viewer.send(_part(self._beat, viewer))
             while viewer.mark != self.parts.mark:  # more may have changed while it was sent
                 mark, event = self.parts.event(viewer.topics, viewer.mark)
-                if event:
-                    await viewer.send(_body(event))
+                if event.plain:
+                    await viewer.send(_part(event, viewer))
                     viewer.moved_at = self._clock()
                 viewer.mark = mark
         except OSError:  # gone before we were told
@@ -255,7 +268,9 @@ class Hub:
             except MeterstoneError as error:  # the next look may find it mended
                 _log.warning("live: %s", error)
             self.tick()
-            await asyncio.sleep(self.limits.look_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self.limits.look_s)
+            self._woken.clear()
 
     def _end_all(self) -> None:
         for viewer in self._viewers:
@@ -271,9 +286,13 @@ def _body(chunk: bytes) -> dict[str, object]:
     return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
-def _beat(seconds: float) -> bytes:
+def _part(of_stream: Chunk, viewer: _Viewer) -> dict[str, object]:
+    return _body(of_stream.packed if viewer.packed else of_stream.plain)
+
+
+def _beat(seconds: float) -> Chunk:
     """Tells a page when to expect the next one: a comment would be invisible to it."""
-    return f"event: beat\ndata: {seconds:g}\n\n".encode()
+    return chunk(f"event: beat\ndata: {seconds:g}\n\n".encode())
 
 
 def _problem(status: HTTPStatus, cause: str, mend: str) -> Response:
