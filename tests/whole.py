@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homes import own_catalogue
 from meterstone.app import Home
-from meterstone.cli.site import Said, inside
+from meterstone.cli.site import Said, fast, inside
 from meterstone.people.csrf import csrf_token
 from meterstone.people.rights import Role
 from meterstone.publish.web.site import Site
@@ -88,7 +88,7 @@ def whole_house(folder: Path, more_metrics: str = "") -> Iterator[House]:
         site = Site(home.board, lambda: home.watch.now, csrf_token)
         said = Said(site)
         behind = inside(home, URL, site, said)
-        reached = Reached(behind)
+        reached = Reached(fast(home, behind))
         guarded = home.people.guard(reached, URL, said.refused)
         clients = {STRANGER: TestClient(guarded, raise_server_exceptions=False)}
         for role in Role:

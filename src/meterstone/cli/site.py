@@ -1,6 +1,6 @@
 """The whole of a home behind one address: ways in, pages, API, webhooks, sign-in, health.
 
-    request ──▶ guard ──▶ cache ──▶ receiver · pages · API · webhooks · sign-in at vendors
+    request ──▶ guard ──▶ limit ──▶ cache ──▶ receiver · pages · API · webhooks · sign-in at vendors
 
 Whoever adds routes adds them here, and their addresses to `meterstone.people.rules`.
 """
@@ -32,7 +32,8 @@ from meterstone.people.csrf import csrf_token
 from meterstone.people.guard import Cookies
 from meterstone.people.refusals import Refusal
 from meterstone.people.wire import for_person
-from meterstone.publish.api import Ports, api_routes
+from meterstone.publish.api import PREFIX, Ports, api_routes
+from meterstone.publish.api.limits import Limited
 from meterstone.publish.cache import Cached
 from meterstone.publish.openmetrics import metrics_routes
 from meterstone.publish.outbound.service import Webhooks
@@ -73,14 +74,20 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
     """
     site = Site(home.board, lambda: home.watch.now, csrf_token, home.busy.sentences)
     said = Said(site)
+    behind = fast(home, inside(home, url, site, said))
+    return telemetry.requests(home.people.guard(behind, url, said.refused))
+
+
+def fast(home: Home, app: ASGIApp) -> ASGIApp:
+    """The same, with what follows from board or now kept, and the API's callers counted."""
     cached = Cached(
-        inside(home, url, site, said),
+        app,
         {
             "board": lambda: (home.board.version, tuple(home.busy.sentences())),
             "now": lambda: (now := home.watch.now) and now.version,
         },
     )
-    return telemetry.requests(home.people.guard(cached, url, said.refused))
+    return Limited(cached, PREFIX)
 
 
 def inside(home: Home, url: str, site: Site, said: Said) -> Starlette:

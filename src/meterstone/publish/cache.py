@@ -5,12 +5,15 @@ the same role and rights gets the same bytes, compressed once, or a 304. What de
 on a form or on facts says nothing, and is made anew each time.
 
 The versions are read before an answer is made: one that came meanwhile makes it old at once, never
-the other way round.
+the other way round. When a source changes, the first who asks has the answer made anew; who asks
+for the same meanwhile waits for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
@@ -26,6 +29,13 @@ _MARK = "meterstone.depends_on"
 _LEAST_PACKED = 600
 _MOST_OF_ALL = 64 * 2**20
 _MOST_OF_ONE = 8 * 2**20
+_IS_NONE = re.compile(r"q\s*=\s*0(\.0*)?")
+_FRAME = 1024
+"""What an answer takes besides its key and body, about: bytes."""
+_OF_US = (b"content-length", b"etag", b"vary")
+_VARY = b"Accept-Encoding, Cookie, Authorization"
+_OUR_VARY = frozenset({"accept-encoding", "cookie", "authorization"})
+"""What a key or a coding covers; an answer that varies with more is not kept."""
 
 
 def depends_on(scope: MutableMapping[str, Any], source: Source) -> None:
@@ -43,10 +53,12 @@ class _Kept:
     plain: bytes
     packed: bytes | None
     tag: str
+    route: object
+    """For the telemetry: an answer that is kept never comes to its route."""
 
     @property
     def size(self) -> int:
-        return len(self.plain) + len(self.packed or b"")
+        return len(self.plain) + len(self.packed or b"") + _FRAME
 
 
 class Cached:
@@ -69,6 +81,7 @@ class Cached:
         )
         self._bytes = 0
         self._lock = threading.Lock()
+        self._made_now: dict[tuple[object, ...], asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from what is kept, else keep what is answered."""
@@ -76,13 +89,29 @@ class Cached:
             await self._app(scope, receive, send)
             return
         key = _key(scope)
-        kept = self._found(key)
+        kept = await self._found(key)
         if kept is not None:
+            scope["route"] = kept.route
             await _answer(kept, scope, send)
             return
-        await self._make(key, scope, receive, send)
+        being_made = self._made_now.setdefault(key, asyncio.Event()) if key in self._kept else None
+        try:
+            await self._make(key, scope, receive, send)
+        finally:
+            if being_made is not None:
+                self._made_now.pop(key, None)
+                being_made.set()
 
-    def _found(self, key: tuple[object, ...]) -> _Kept | None:
+    async def _found(self, key: tuple[object, ...]) -> _Kept | None:
+        """What is kept and holds still; waits once where somebody makes it anew."""
+        found = self._held(key)
+        being_made = None if found is not None else self._made_now.get(key)
+        if being_made is None:
+            return found
+        await being_made.wait()
+        return self._held(key)
+
+    def _held(self, key: tuple[object, ...]) -> _Kept | None:
         with self._lock:
             found = self._kept.get(key)
             if found is None:
@@ -106,7 +135,7 @@ class Cached:
         async def keep(message: Message) -> None:
             """Hold an answer back until it is whole, where it is to be kept."""
             if message["type"] == "http.response.start":
-                if not marks or message["status"] != 200 or _is_personal(message["headers"]):
+                if not marks or message["status"] != 200 or _is_own(message["headers"]):
                     await send(message)
                 else:
                     start.update(message)
@@ -118,7 +147,7 @@ class Cached:
             if not message.get("more_body", False):
                 sources = tuple(sorted(marks))
                 versions = tuple(before[source] for source in sources)
-                kept = _kept(versions, start["headers"], b"".join(parts))
+                kept = _kept(versions, start["headers"], b"".join(parts), scope.get("route"))
                 if scope["method"] == "GET":
                     self._put(key, sources, kept)
                 await _answer(kept, scope, send)
@@ -126,15 +155,17 @@ class Cached:
         await self._app(scope, receive, keep)
 
     def _put(self, key: tuple[object, ...], sources: tuple[Source, ...], kept: _Kept) -> None:
-        if kept.size > _MOST_OF_ONE:
-            return
         with self._lock:
             old = self._kept.pop(key, None)
-            self._bytes += kept.size - (old[1].size if old else 0)
+            if old is not None:
+                self._bytes -= old[1].size + _length(key)
+            if kept.size > _MOST_OF_ONE:
+                return
+            self._bytes += kept.size + _length(key)
             self._kept[key] = sources, kept
             while self._bytes > self._most:
-                _, (_, gone) = self._kept.popitem(last=False)
-                self._bytes -= gone.size
+                gone_key, (_, gone) = self._kept.popitem(last=False)
+                self._bytes -= gone.size + _length(gone_key)
 
 
 def _key(scope: Scope) -> tuple[object, ...]:
@@ -143,23 +174,38 @@ def _key(scope: Scope) -> tuple[object, ...]:
     return scope["path"], scope.get("query_string", b""), who
 
 
-def _is_personal(headers: list[tuple[bytes, bytes]]) -> bool:
-    return any(name.lower() in (b"set-cookie", b"content-encoding") for name, _ in headers)
+def _length(key: tuple[object, ...]) -> int:
+    """Of the address: a long question with a short answer is no way past the bound."""
+    return sum(len(part) for part in key if isinstance(part, (str, bytes)))
 
 
-def _kept(versions: tuple[object, ...], headers: list[tuple[bytes, bytes]], body: bytes) -> _Kept:
-    own = [(n, v) for n, v in headers if n.lower() not in (b"content-length", b"etag", b"vary")]
+def _is_own(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer is one reader's own, coded already, or varies with what no key holds."""
+    for name, value in headers:
+        if name.lower() in (b"set-cookie", b"content-encoding"):
+            return True
+        if name.lower() == b"vary":
+            named = {each.strip().lower() for each in value.decode("latin-1").split(",")}
+            if not named <= _OUR_VARY:
+                return True
+    return False
+
+
+def _kept(
+    versions: tuple[object, ...], headers: list[tuple[bytes, bytes]], body: bytes, route: object
+) -> _Kept:
+    own = [(n, v) for n, v in headers if n.lower() not in _OF_US]
     given = [v.decode("latin-1") for n, v in headers if n.lower() == b"etag"]
     tag = given[0].strip('"') if given else sha256(body).hexdigest()[:32]
     packed = gzip.compress(body, 6, mtime=0) if len(body) >= _LEAST_PACKED else None
-    return _Kept(versions, own, body, packed, tag)
+    return _Kept(versions, own, body, packed, tag, route)
 
 
 async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
     asked = Headers(scope=scope)
-    packed = kept.packed if "gzip" in asked.get("accept-encoding", "") else None
+    packed = kept.packed if _takes_gzip(asked.get("accept-encoding", "")) else None
     tag = f'"{kept.tag}"' if packed is None else f'"{kept.tag}-gzip"'
-    headers = [*kept.headers, (b"etag", tag.encode()), (b"vary", b"Accept-Encoding, Cookie")]
+    headers = [*kept.headers, (b"etag", tag.encode()), (b"vary", _VARY)]
     if not any(name.lower() == b"cache-control" for name, _ in kept.headers):
         headers.append((b"cache-control", b"no-cache, private"))
     if _knows(asked.get("if-none-match", ""), tag):
@@ -172,6 +218,15 @@ async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _takes_gzip(asked: str) -> bool:
+    """Whether a client takes gzip (RFC 9110, 12.5.3): named, or by ``*``, and not with weight 0."""
+    weights: dict[str, bool] = {}
+    for each in asked.lower().split(","):
+        coding, *parameters = (part.strip() for part in each.split(";"))
+        weights[coding] = not any(_IS_NONE.fullmatch(parameter) for parameter in parameters)
+    return weights.get("gzip", weights.get("*", False))
 
 
 def _knows(asked: str, tag: str) -> bool:

@@ -3,7 +3,7 @@
 What is read comes from the board and from now; see docs/api.md and docs/decisions/0018.
 """
 
-from meterstone.publish.api.app import api_routes, create_api
+from meterstone.publish.api.app import PREFIX, api_routes, create_api
 from meterstone.publish.api.ports import Ports
 
-__all__ = ["Ports", "api_routes", "create_api"]
+__all__ = ["PREFIX", "Ports", "api_routes", "create_api"]

@@ -28,7 +28,6 @@ from meterstone.publish.api import (
     webhooks,
 )
 from meterstone.publish.api.documents import schemas
-from meterstone.publish.api.limits import Limited
 from meterstone.publish.api.ports import Ports
 from meterstone.publish.api.problems import Problem, add_handlers, answers
 
@@ -68,7 +67,6 @@ def create_api(ports: Ports) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.ports = ports
-    app.add_middleware(Limited)
     add_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)

@@ -36,23 +36,29 @@ class TooMany(InputError):
 
 
 class Limited:
-    """ASGI middleware: counts the requests of each principal.
+    """ASGI middleware: counts the requests of each principal. It stands before the cache: what is
+    kept counts too, and is told to each caller with figures of their own.
 
     Args:
+        prefix: of the addresses that are counted.
         quota: requests within `WINDOW_S` seconds.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, app: ASGIApp, quota: int = QUOTA, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        prefix: str,
+        quota: int = QUOTA,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self._quota, self._clock = app, quota, clock
+        self._app, self._prefix, self._quota, self._clock = app, prefix, quota, clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._policy = (b"ratelimit-policy", f'"caller";q={quota};w={WINDOW_S}'.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or say when to come back."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
             await self._app(scope, receive, send)
             return
         principal = scope.get("principal")
