@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from apis import ADMIN, As
 from meterstone.people.rights import RIGHTS, Principal, Role
 from meterstone.publish.cache import Cached, depends_on
+from meterstone.publish.web.site import Site
 
 OWNER = Principal("person:2", "", Role.OWNER, RIGHTS[Role.OWNER], frozenset({"F1"}))
 
@@ -224,3 +225,19 @@ def test_an_answer_that_became_old_is_made_once_for_all_who_wait(world: World) -
     first, second, third = asyncio.run(asked())
     assert (first, second) == (1, 2)
     assert third > 3, "who waits for one that fails asks for himself"
+
+
+def test_every_page_that_is_kept_follows_the_board(world: World) -> None:
+    def shop(request: Request) -> Response:
+        Site.keep(request, "now")
+        world.made += 1
+        return PlainTextResponse("page")
+
+    versions = {name: (lambda name=name: world.versions[name]) for name in ("board", "now")}
+    client = TestClient(As(Cached(Starlette(routes=[Route("/", shop)]), versions)))
+    for changed in ("board", "now"):
+        client.get("/")
+        client.get("/")
+        world.versions[changed] += 1
+    client.get("/")
+    assert world.made == 3, "made anew for each change, and only then"

@@ -80,10 +80,13 @@ class Site:
         return self.board.card(scope, as_of.day, as_of.known_at)
 
     @staticmethod
-    def keep(request: Request, source: Source = "board") -> None:
-        """Let the answer be kept until its source changes: it has no form, and nothing of the
-        person beside what follows from role, rights and shops."""
-        depends_on(request.scope, source)
+    def keep(request: Request, *beside: Source) -> None:
+        """Let the answer be kept until the board changes, of which every page shows the days, or a
+        source beside it. It has no form, and nothing of the person but what follows from role,
+        rights and shops."""
+        depends_on(request.scope, "board")
+        for source in beside:
+            depends_on(request.scope, source)
 
     def principal(self, request: Request) -> Principal | None:
         """Who asks, as the guard found; None for a stranger."""
