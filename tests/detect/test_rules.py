@@ -103,7 +103,7 @@ def test_webhooks_that_do_not_come(count: int, came: int, since: int, alarmed: b
 @pytest.mark.parametrize(
     ("age", "every", "status", "alarmed"),
     [
-        (100, 30, "success", True), (80, 30, "success", False), (29, 1, "success", False),
+        (100, 30, "success", True), (80, 30, "success", False), (44, 1, "success", False),
         (100, 30, "failed", False), (200, 30, "failed", True),
     ],
 )  # fmt: skip
@@ -114,6 +114,14 @@ def test_absent_telemetry_follows_the_declared_schedule(
     assert bool(got) is alarmed
     for one in got:
         assert one.started_at == ago(age) + timedelta(seconds=every), "when the run was due"
+
+
+def test_what_fails_is_not_silent() -> None:
+    runs = feed_of_runs(("square", 100, 30, "success"))
+    runs.series |= counted("calls", [(60, 0.0, 1.0)]).series
+    assert found("silent", scene(runs)) == []
+    runs.series |= counted("calls", [(95, 0.0, 1.0)]).series
+    assert found("silent", scene(runs)), "what failed before tells nothing of now"
 
 
 def test_silence_of_what_is_not_connected_or_down_is_no_news() -> None:

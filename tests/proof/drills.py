@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from meterstone.demo.drilling import EVERY, HEALTH_EVERY
 from meterstone.detect.drills import Figures, figures
 from meterstone.ledger import Drill
 from meterstone.sandbox.kit import known_vendors
@@ -110,7 +111,7 @@ network `honest` (6 shops, 3 months); real HTTP, a real home, a real clock.
 - An alarm is *right* when its rule says what is the matter: `src/meterstone/detect/drills.py`,
   `RIGHT`. An alarm about something else during a fault, any alarm during a harmless one, and any
   alarm between two drills count as false.
-- What is due every hour or more often is due every {every} s here, streams and health checks alike.
+- What is due every hour or more often is due every {every} s here, health checks every {health} s.
   With the schedules as they ship a fault is met later at vendors that send no webhooks: what nobody
   asks, nobody can see fail.
 
@@ -139,7 +140,8 @@ def page(drills: Sequence[Drill], seed: int, took: float) -> str:
         longest=_s(made.longest_s), found=made.found, harmful=made.harmful,
         recall=_share(made.recall), recalls=_bounds(made.recall_bounds),
         right=made.alarms - made.false, alarms=made.alarms, precision=_share(made.precision),
-        precisions=_bounds(made.precision_bounds), every=5, rows="\n".join(by_fault(drills)),
+        precisions=_bounds(made.precision_bounds), every=EVERY.seconds,
+        health=HEALTH_EVERY.seconds, rows="\n".join(by_fault(drills)),
         notes="What was not as it should be:\n\n" + "\n".join(notes) if notes
         else "Everything was as it should be.",
         verdict="; ".join(low).capitalize() + "." if low else "All goals are met.",
@@ -160,7 +162,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--drills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--only", action="append", choices=known_vendors(), default=[])
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(arguments)

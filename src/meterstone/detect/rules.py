@@ -19,6 +19,9 @@ from meterstone.ledger.alerts import Blame
 _PAUSED_S = 150.0
 """After a run that failed, so long may pass until the next one ends: twice the longest pause."""
 
+_TELL = ("calls", "calls_in_time", "turns")
+"""Counters whose bad events say why nothing is read."""
+
 _SOON_S = 3.0
 """A condition that has its own memory need not be waited for much longer."""
 
@@ -165,7 +168,7 @@ def _absent(rule: Rule, scene: Scene) -> Iterator[Finding]:
         if run.status != "success":  # it is tried again after a pause; that it failed is told
             wait = max(wait, _PAUSED_S)
         age = (scene.now - max(run.at, scene.began)).total_seconds()
-        if age > wait:
+        if age > wait and not _told(scene, run.integration, wait):
             due = max(run.at, scene.began) + timedelta(seconds=run.every_s)
             late[run.integration] = max(
                 late.get(run.integration, (0.0, 0.0, due)), (age, wait, due)
@@ -175,6 +178,14 @@ def _absent(rule: Rule, scene: Scene) -> Iterator[Finding]:
             rule, scene, key, started_at=due, fault="hub", value=age, threshold=wait,
             words={"value": span(age), "limit": span(wait)},
         )  # fmt: skip
+
+
+def _told(scene: Scene, integration: str, within_s: float) -> bool:
+    """Whether calls that fail or wait tell of it: then it is not silent."""
+    since = scene.now - timedelta(seconds=within_s)
+    return any(
+        bad.at >= since for counter in _TELL for bad in scene.feed.of(counter, integration).bads
+    )
 
 
 def _impossible(rule: Rule, scene: Scene) -> Iterator[Finding]:
