@@ -73,13 +73,15 @@ def tell_changes(
     """
     by_id = {change_id(connection.id, stream, c.ref, c.changed_at): c for c in changes}
     known = _known(warehouse, list(by_id))
+    new = 0
     for number, change in by_id.items():
         if number in known:
             continue
         # A vendor whose clock is ahead of ours shows a change before it was made.
         changed = min(change.changed_at, change.received_at)
-        telemetry.add(
+        new += telemetry.add_once(
             "sync_lag",
+            number,
             {
                 "change_id": number, "connection_id": connection.id, "entity": stream,
                 "source_changed_at": changed, "received_at": change.received_at,
@@ -89,7 +91,7 @@ def tell_changes(
                 "source_ref": change.ref, "environment": connection.environment,
             },
         )  # fmt: skip
-    return len(by_id.keys() - known)
+    return new
 
 
 def _known(warehouse: Warehouse, ids: list[str]) -> set[str]:

@@ -26,6 +26,8 @@ from meterstone.record.model import Incoming, Receipt, facts_of_ours
 BUCKETS = 32
 FLUSH_S = 5.0
 FLUSH_ROWS = 2_000
+ONCE = 20_000
+"""So many keys are remembered."""
 
 Land = Callable[[Incoming], Future[Receipt]]
 Dimensions = tuple[tuple[str, Any], ...]
@@ -54,6 +56,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._rows: list[dict[str, Any]] = []
         self._totals: dict[tuple[str, datetime, int, Dimensions], _Total] = {}
+        self._once: dict[tuple[str, str], None] = {}
         self._last = clock.monotonic()
         self._run = secrets.token_hex(8)
         self._flushes = 0
@@ -63,6 +66,18 @@ class Telemetry:
         with self._lock:
             self._rows.append({"fact": fact, **row})
         self.flush_if_due()
+
+    def add_once(self, fact: str, key: str, row: Mapping[str, Any]) -> bool:
+        """A row of a key that this process has not told yet; whether it is new. What was collected
+        is not in the warehouse at once, where others would find it."""
+        with self._lock:
+            if (fact, key) in self._once:
+                return False
+            self._once[fact, key] = None
+            if len(self._once) > ONCE:
+                del self._once[next(iter(self._once))]
+        self.add(fact, row)
+        return True
 
     def count(
         self, fact: str, at: datetime, value_ms: float, dimensions: Mapping[str, Any]
