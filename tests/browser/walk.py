@@ -18,9 +18,9 @@ WIDTHS = (390, 1280, 2560)
 HEIGHTS = {390: 844, 1280: 900, 2560: 1440}
 MOST_BYTES = 300_000
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-_LITERAL_SECOND = {"settings", "account", "reports"}
+_LITERAL_SECOND = {"settings", "account"}
 _NO_PAGES = ("/logout", "/api/", "/oauth/", "/static/", "/metrics", "/v1/", "/hooks/", "/live")
-_FILES = (".pdf", ".xlsx", ".json", ".csv", ".yaml", ".html", ".svg", ".parquet", ".zip")
+_FILES = (".pdf", ".xlsx", ".eml", ".json", ".csv", ".yaml", ".html", ".svg", ".parquet", ".zip")
 
 
 def kind_of(path: str) -> str:
