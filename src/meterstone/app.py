@@ -312,7 +312,10 @@ class Home:
         """Tells people of incidents."""
         url = public_url(setting("host"), port_number(None))
         ways = Ways(self.egress, url)
-        return Notifications(self.ledger, ways, url, lambda: self.board.label == "simulated")
+        return Notifications(
+            self.ledger, ways, url, lambda: self.board.label == "simulated",
+            lambda notice: self.reports.letter_of(notice.route),
+        )  # fmt: skip
 
     @cached_property
     def reports(self) -> Reports:
@@ -322,13 +325,15 @@ class Home:
             self.log.land(facts_of_ours(lines, name, "hub"))
 
         return Reports(
-            self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell
-        )
+            self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell,
+            self.notifications.post,
+            lambda run: f"{self.notifications.url}/reports/{run}",
+        )  # fmt: skip
 
     @cached_property
     def planned(self) -> Planned:
         """Asks for the reports that are due."""
-        return Planned(self.ledger, self.reports, lambda: self.zone)
+        return Planned(self.ledger, self.reports, lambda: self.zone, self.notifications.channels)
 
     @property
     def subject(self) -> Subject:

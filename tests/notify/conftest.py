@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 
 from meterstone.ledger import Alert, Incident, IncidentEvent, Ledger
+from meterstone.notify.letters import NotDelivered
 from meterstone.notify.model import Route
 from meterstone.notify.service import Notifications
-from meterstone.notify.ways import NotDelivered, Ways
+from meterstone.notify.ways import Ways
 
 
 class Clock:

@@ -17,7 +17,8 @@ import pytest
 
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.errors import InputError
-from meterstone.notify.ways import NotDelivered, Ways
+from meterstone.notify.letters import NotDelivered
+from meterstone.notify.ways import Ways
 
 SECRET = "a-secret-in-a-url"  # noqa: S105  # of nobody
 LOCAL = Ways(Egress(VENDORS.with_loopback()), "https://us.example")

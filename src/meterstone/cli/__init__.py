@@ -19,6 +19,7 @@ from meterstone.cli import (
     drill,
     exchange,
     measurement,
+    notifying,
     people,
     reconciling,
     record,
@@ -62,6 +63,7 @@ for part in (
     reconciling,
     webhooks,
     reporting,
+    notifying,
     people,
 ):
     app.add_typer(part.app)

@@ -18,7 +18,7 @@ from meterstone.cli.shared import HomeOption, JsonOption, emit
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.ledger import Ledger
-from meterstone.ledger.notices import Channel, Notice
+from meterstone.ledger.notices import Channel
 from meterstone.notify.service import Notifications
 from meterstone.notify.ways import Ways
 from meterstone.settings import (
@@ -108,15 +108,18 @@ def remove(channel: ChannelArgument, home: HomeOption = None) -> None:
 
 
 @notify_app.command("test")
-def test(channel: ChannelArgument, home: HomeOption = None, json_: JsonOption = False) -> None:
+def send_test(channel: ChannelArgument, home: HomeOption = None, json_: JsonOption = False) -> None:
     """Send a test now, once; the exit code says whether the service took it.
 
     Example: meterstone notify test on-call
     """
     with _notifications(home) as notify:
         sent = notify.test(_found(notify, channel).id, ACTOR)
+    if sent.state != "sent":
+        raise MeterstoneError(
+            sent.error, place=f"message {sent.id}", mend="look at the URL and the service's own log"
+        )
     emit(asdict(sent), as_json=json_)
-    _judge(sent)
     if not json_:
         print(f"The service of {channel} took the test.")
 
@@ -132,13 +135,6 @@ def again(
     """
     with _notifications(home) as notify:
         notify.again(notice, ACTOR)
-
-
-def _judge(sent: Notice) -> None:
-    if sent.state != "sent":
-        raise MeterstoneError(
-            sent.error, place=f"message {sent.id}", mend="look at the URL and the service's own log"
-        )
 
 
 def _found(notify: Notifications, name: str) -> Channel:

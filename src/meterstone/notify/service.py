@@ -12,14 +12,16 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.ledger import Change, Incident, IncidentEvent, Job, Ledger
 from meterstone.ledger.notices import Channel, Notice
 from meterstone.notify.answers import Answer, Answers
+from meterstone.notify.letters import NotDelivered
 from meterstone.notify.message import Links, escalation_of, lasting, message_of
 from meterstone.notify.model import Route, checked, route_of
-from meterstone.notify.ways import NotDelivered, Ways
+from meterstone.notify.ways import Ways
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Notifications:
         ledger: channels, routes, notices and their jobs.
         ways: sends.
         simulated: whether the facts are simulated; messages say so.
+        letter: what goes over mail instead of the text of a message: a report with its files.
 
     Attributes:
         url: how people call us; links in messages begin with it.
@@ -49,11 +52,17 @@ class Notifications:
     """
 
     def __init__(
-        self, ledger: Ledger, ways: Ways, url: str, simulated: Callable[[], bool] = lambda: False
+        self,
+        ledger: Ledger,
+        ways: Ways,
+        url: str,
+        simulated: Callable[[], bool] = lambda: False,
+        letter: Callable[[Notice], EmailMessage | None] = lambda _notice: None,
     ) -> None:
         self._ledger = ledger
         self._ways = ways
         self._simulated = simulated
+        self._letter = letter
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.url = url
@@ -165,6 +174,19 @@ class Notifications:
                 )
             change.notices.revive(notice)
             _queue(change, notice)
+
+    def post(self, change: Change, channel: str, title: str, body: str, origin: str) -> None:
+        """Queue a message that is about no incident, in a change of others: it goes out if that
+        holds. To a channel that was removed nothing goes.
+
+        Args:
+            origin: what it is about, such as ``report:…``; kept as its route.
+        """
+        if any(known.id == channel for known in change.notices.channels()):
+            made = change.notices.add(
+                route=origin, channel=channel, reason="report", title=title, body=body
+            )
+            _queue(change, made.id)
 
     # -- work -------------------------------------------------------------------------------------
 
@@ -294,8 +316,10 @@ class Notifications:
         if kept is None:
             self._missed(notice, "the channel was removed", final=True)
             return
+        url, letter = kept.value.decode(), self._letter(notice)
         try:
-            self._ways.send(kept.value.decode(), notice.title, notice.body, notice.severity)
+            if letter is None or not self._ways.mail(url, letter, notice.id, notice.created_at):
+                self._ways.send(url, notice.title, notice.body, notice.severity)
         except InputError as error:
             self._missed(notice, error.cause, final=True)
             return

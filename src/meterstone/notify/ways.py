@@ -9,14 +9,18 @@ allowed.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
+from email.message import EmailMessage
 from typing import Any
 
 import httpcore2
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.logger import logger as apprise_log
+from apprise.plugins.email import NotifyEmail
 
 from meterstone.connect.egress import Egress
-from meterstone.errors import InputError, MeterstoneError
+from meterstone.errors import InputError
+from meterstone.notify.letters import NotDelivered, carry
 
 _LOCAL = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Services that show something on this machine's own screen or run on it."""
@@ -25,10 +29,6 @@ _TYPES = {"sev1": NotifyType.FAILURE, "sev2": NotifyType.FAILURE, "sev3": Notify
 _MOST_URL = 2000
 
 apprise_log.setLevel(logging.CRITICAL)  # what it logs may hold parts of a URL
-
-
-class NotDelivered(MeterstoneError):
-    """A service did not take a message; it may take it later."""
 
 
 class Ways:
@@ -75,6 +75,25 @@ class Ways:
                 place=str(service.service_name),
                 mend="send a test, and look at the service's own log",
             )
+
+    def mail(self, url: str, letter: EmailMessage, key: str, at: datetime) -> bool:
+        """Send a letter as it is, where the URL is one of mail; False: it is not.
+
+        Args:
+            letter: without sender, receivers, date and id: these are given here.
+            key: the same for the same letter: by it a mail program knows one that came twice.
+            at: its date.
+
+        Raises:
+            InputError: the URL cannot be used any more.
+            NotDelivered: the mail server did not take it.
+        """
+        service = self._service(url)
+        if not isinstance(service, NotifyEmail):
+            return False
+        self._check(service)
+        carry(service, letter, key, at)
+        return True
 
     def _service(self, url: str) -> Any:
         schema = url.partition("://")[0].lower()

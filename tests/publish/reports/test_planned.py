@@ -115,7 +115,9 @@ def test_a_scheduled_one_goes_to_the_channels_of_its_plan(planned, told, posted)
     made = planned._reports.make(run.id)
     assert made.state == "made"
     ((channel, title, text, sent),) = posted
-    assert (channel, sent.id) == ("ops", run.id)
+    assert (channel, sent) == ("ops", f"report:{run.id}")
+    assert planned._reports.letter_of(sent)["Subject"] == title
+    assert planned._reports.letter_of("r1") is None
     assert title.startswith("Simulated: Daily operations")
     assert f"https://us.example/r/{run.id}" in text
     assert "SIMULATED DATA" in text

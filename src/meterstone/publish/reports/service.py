@@ -29,10 +29,11 @@ from meterstone.publish.reports.pdf import pdf_of
 from meterstone.publish.reports.xlsx import xlsx_of
 
 MAKE = "report_make"
+_ORIGIN = "report:"
 Tell = Callable[[bytes, str], None]
 """Lands JSON lines of facts under a name."""
-Post = Callable[[Change, str, str, str, ReportRun], None]
-"""Queues title and text of a run that is there to a channel, in a change."""
+Post = Callable[[Change, str, str, str, str], None]
+"""Queues to a channel, in a change: title, text, and of which run it is (`Reports.letter_of`)."""
 
 
 def _to_nobody(*_: object) -> None:
@@ -173,8 +174,13 @@ class Reports:
         if letter is None:
             return
         text = letter.get_body(("plain",))
+        said = text.get_content() if text else ""
         for channel in channels:
-            self._post(change, channel, letter["Subject"], text.get_content() if text else "", run)
+            self._post(change, channel, letter["Subject"], said, f"{_ORIGIN}{run.id}")
+
+    def letter_of(self, origin: str) -> EmailMessage | None:
+        """The mail of what was posted; None: that was no report, or its files are gone."""
+        return self.letter(origin.removeprefix(_ORIGIN)) if origin.startswith(_ORIGIN) else None
 
     def letter(self, run_id: str) -> EmailMessage | None:
         """The mail of a run with its other files attached, without sender and receivers; None:
