@@ -63,7 +63,7 @@ def test_a_test_that_is_not_taken_ends_with_an_error(run, tmp_path) -> None:
     with web(status=500) as (port, _):
         _channel(run, tmp_path, port)
         code, told = run("test", "on-call")
-    assert code == 1
+    assert code != 0
     assert "did not take" in json.dumps(told)
     assert "last failed" in run("list", as_json=False)[1]
 
