@@ -22,7 +22,7 @@ from meterstone.errors import InputError
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Role
 from meterstone.publish.web.catalogue import Choice, catalogue_context
-from meterstone.publish.web.gates import gates_context
+from meterstone.publish.web.gates import gate_context, gates_context
 from meterstone.record.model import facts_of_ours
 from visitors import sign_in
 
@@ -179,3 +179,19 @@ def test_a_gate_shows_its_run_and_what_is_likeliest_to_break_it(
     text = client.get(f"/gates/{gate['id']}").text
     assert f"ay {gate['run']} of 2 in a row" in text or "passed" in text
     assert gates_context(None, home.board)["gates"] == []
+
+
+def test_days_that_are_alike_stand_in_one_row_and_none_is_lost(card: Card, home: Home) -> None:
+    (gate,) = card.document["gates"]
+    day = {"kind": "published", "held_back_by": []}
+    days = [
+        {**day, "day": f"2026-09-{n:02}", "verdict": verdict}
+        for n, verdict in enumerate(["met", "met", "missing", "broken", "broken", "broken"], 1)
+    ]
+    rows = gate_context({**gate, "days": days}, card, home.board)["by_day"]
+    assert [(row["first"], row["last"], row["days"], row["word"]) for row in rows] == [
+        ("2026-09-04", "2026-09-06", 3, "Broken"),
+        ("2026-09-03", "2026-09-03", 1, "Not measured"),
+        ("2026-09-01", "2026-09-02", 2, "Held"),
+    ]
+    assert sum(row["days"] for row in rows) == len(days)

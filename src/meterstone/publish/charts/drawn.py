@@ -64,6 +64,7 @@ def draw(kind: str, content: Any, specify: Callable[[int], Specified], says: str
     return Chart(wide, narrow, says, made)
 
 
+_ROLES = re.compile(r' (?:role|aria-roledescription|aria-label|aria-hidden)="[^"]*"')
 _lock = threading.Lock()
 _kept: dict[str, tuple[Markup, Markup]] = {}
 
@@ -84,5 +85,6 @@ def _svg(chart: Specified) -> Markup:
     """What follows the name of the element, up to its end."""
     text = vl_convert.vegalite_to_svg(_dressed(chart).to_dict())
     text = re.sub(r"\d+\.\d{3,}", lambda long: f"{float(long[0]):.2f}", text)  # no eye sees more
+    text = _ROLES.sub("", text)  # the whole is one image with a name
     size = text[text.index("viewBox=") : text.index(">")]
     return Markup(size + text[text.index(">") :])  # noqa: S704 - drawn of our own specification

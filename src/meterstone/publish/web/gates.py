@@ -69,7 +69,7 @@ def gate_context(gate: Mapping[str, Any], card: Card, board: Board) -> Mapping[s
         "sentence": f"{gate['title']}: {told['state']}.",
         "rule": board.catalogue.gates[gate["id"]].title if gate["id"] in board.catalogue.gates
         else gate["title"],
-        "by_day": [_day(day, board) for day in reversed(gate["days"])],
+        "by_day": _alike(gate["days"], board),
         "risks": _risks(gate, card, board),
         "reconstructed": gate["reconstructed"],
         "restated": [format_day(day, near=card.day) for day in gate["restated"]],
@@ -118,10 +118,22 @@ def _mark(day: Mapping[str, Any]) -> Mapping[str, str]:
     }
 
 
+def _alike(days: Sequence[Mapping[str, Any]], board: Board) -> list[dict[str, Any]]:
+    """Days, newest first; those that follow each other and are alike in one row."""
+    rows: list[dict[str, Any]] = []
+    for day in reversed(days):
+        told = _day(day, board)
+        if rows and all(rows[-1][name] == text for name, text in told.items()):
+            rows[-1] |= {"first": day["day"], "days": rows[-1]["days"] + 1}
+        else:
+            rows.append({**told, "first": day["day"], "last": day["day"], "days": 1})
+    return rows
+
+
 def _day(day: Mapping[str, Any], board: Board) -> Mapping[str, Any]:
     held = _named(day["held_back_by"], board)
     return {
-        "day": day["day"], "tone": _TONES.get(day["verdict"], "none"),
+        "tone": _TONES.get(day["verdict"], "none"),
         "word": _WORDS.get(day["verdict"], day["verdict"]).capitalize(), "kind": day["kind"],
         "held": held[:_MOST_HELD], "more": len(held) - _MOST_HELD,
     }  # fmt: skip

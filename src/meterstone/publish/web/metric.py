@@ -14,14 +14,20 @@ from starlette.routing import BaseRoute, Route
 from meterstone.board.model import Board, Card, DayValue
 from meterstone.catalogue import Metric
 from meterstone.errors import InputError
-from meterstone.measure.explain import Explanation
+from meterstone.measure.explain import Explanation, FactRows
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Right
 from meterstone.publish.charts import days_chart
 from meterstone.publish.web.asof import AsOf
 from meterstone.publish.web.numbers import Number, metric_link, number
 from meterstone.publish.web.site import NETWORK, Site
-from meterstone.scorecard.values import VERDICTS, format_interval, format_target, format_value
+from meterstone.scorecard.values import (
+    VERDICTS,
+    count_text,
+    format_interval,
+    format_target,
+    format_value,
+)
 
 Explain = Callable[[str, Scope, date, datetime], Explanation]
 """The rows behind a number of a day, as known then: this one asks the warehouse."""
@@ -250,21 +256,27 @@ def rows_context(told: Explanation, records: str = "") -> Mapping[str, Any]:
     unit = told.metric.raw.unit
     return {
         "sentence": f"{format_value(told.result.value, unit)} rests on "
-        f"{sum(fact.rows for fact in told.facts):,} rows.",
+        f"{count_text(sum(fact.rows for fact in told.facts), 'rows')}.",
         "lede": "Asked of the warehouse just now, as known when the scorecard was made.",
         "terms": [
             (name, "—" if value is None else f"{value:,.10g}" if _is_number(value) else str(value))
             for name, value in told.terms.items()
         ],
-        "tables": [
-            (fact.fact, fact.rows, fact.records, _columns(fact.sample), [
-                [_cell(row, name, records) for name in row] for row in fact.sample
-            ])
-            for fact in told.facts
-        ],
+        "tables": [_table(fact, records) for fact in told.facts],
         "notes": told.notes,
         "metric": told.metric.raw.id,
     }  # fmt: skip
+
+
+def _table(fact: FactRows, records: str) -> tuple[Any, ...]:
+    """A fact: how many rows from how many records, and the newest rows."""
+    return (
+        fact.fact,
+        count_text(fact.rows, "rows"),
+        count_text(fact.records, "landed records"),
+        _columns(fact.sample),
+        [[_cell(row, name, records) for name in row] for row in fact.sample],
+    )
 
 
 def _cell(row: Mapping[str, Any], name: str, records: str) -> tuple[str, str]:
