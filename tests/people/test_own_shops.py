@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from homes import probe_line
+from meterstone.cli.site import site_app
+from meterstone.cli.telemetry import Telemetry
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Right, Role
 from meterstone.record.model import facts_of_ours
 from visitors import bearer, session, sign_in
-from whole import House, whole_house
+from whole import URL, House, whole_house
 
-from .test_pages import Browser
+from .test_pages import HTML, Browser
 
 SHOPS = [f"ZEBRA{n:02}" for n in range(1, 11)]
 OWN = SHOPS[0]
@@ -141,3 +144,30 @@ def test_a_role_that_loses_a_shop_loses_its_page_at_once(house: House) -> None:
     finally:
         client.cookies.clear()
         client.headers.pop("X-CSRF-Token")
+
+
+def test_what_is_kept_for_one_reader_is_not_given_to_another(house: House) -> None:
+    """The whole application, with the answers that it keeps."""
+    home = house.home
+    app = site_app(home, URL, Telemetry({}))
+
+    def visitor(role: Role, *shops: str) -> TestClient:
+        return sign_in(TestClient(app, headers=HTML), home, role, shops)
+
+    reader, one, two = (
+        visitor(Role.ANALYST), visitor(Role.OWNER, SHOPS[0]), visitor(Role.OWNER, SHOPS[1]),
+    )  # fmt: skip
+    for _ in range(2):  # the second time from what was kept
+        for shop in SHOPS[:2]:
+            assert reader.get(f"/owners/{shop}").status_code == 200
+        assert one.get(f"/owners/{SHOPS[0]}").status_code == 200
+        assert two.get(f"/owners/{SHOPS[1]}").status_code == 200
+        assert one.get(f"/owners/{SHOPS[1]}").status_code == 404
+        assert two.get(f"/owners/{SHOPS[0]}").status_code == 404
+        assert one.get("/owners").status_code == 403
+        found = {
+            who: client.get("/search?q=ZEBRA").text for who, client in (("1", one), ("2", two))
+        }
+        assert SHOPS[1] not in found["1"]
+        assert SHOPS[0] not in found["2"]
+        assert SHOPS[9] in reader.get("/search?q=ZEBRA").text
