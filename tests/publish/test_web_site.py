@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from meterstone.board.model import Board, Named
+from meterstone.board.model import Board, Named, Revision
 from meterstone.errors import InputError
 from meterstone.measure.results import Scope, ScopeKind
 from meterstone.people.rights import RIGHTS, Principal, Role
@@ -38,6 +38,11 @@ class Shops:
 
     def days(self, _scope: Scope) -> Sequence[date]:
         return DAYS
+
+    def revisions(self, _scope: Scope, day: date) -> Sequence[Revision]:
+        first = Revision(datetime(2026, 3, 2, 1, tzinfo=UTC), "one", ())
+        again = Revision(datetime(2026, 3, 9, 1, tzinfo=UTC), "two", ("uptime",))
+        return {DAYS[0]: [first, again], DAYS[1]: [first]}.get(day, [])
 
     def scopes(self, _kind: ScopeKind) -> Sequence[Named]:
         return [Named(Scope("franchise", "F1"), "Shop <One>"), Named(Scope("franchise", "F2"), "")]
@@ -96,8 +101,8 @@ def test_a_past_that_was_chosen_stays_in_every_link(site: Site) -> None:
     text = client(site, person(Role.ADMIN)).get("/hello?day=2026-03-02").text
     assert 'href="/operations?day=2026-03-02"' in text
     assert "You look at" in text
-    assert 'href="?day=2026-03-01"' in text
-    assert 'href="?day=2026-03-04"' in text
+    assert 'href="/hello?day=2026-03-01"' in text
+    assert 'href="/hello?day=2026-03-04"' in text
     assert 'href="/hello">Back to now' in text
 
 
@@ -185,3 +190,34 @@ def test_the_first_page_leads_each_role_to_its_own(
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"day=2026-03-02"}
     answer = route.endpoint(Request(scope | {"headers": [], "principal": person(role, *owned)}))  # type: ignore[attr-defined]  # a Route has one
     assert (answer.status_code, answer.headers["location"]) == (303, led_to)
+
+
+def asking(query: str) -> Request:
+    return Request(
+        {"type": "http", "path": "/here", "query_string": query.encode(), "headers": [],
+         "principal": person(Role.ANALYST), "scheme": "http", "server": ("x", 80)}
+    )  # fmt: skip
+
+
+def test_as_known_then_is_what_the_first_scorecard_of_the_day_knew(site: Site) -> None:
+    then = datetime(2026, 3, 2, 1, tzinfo=UTC)
+    assert site.as_of(asking("day=2026-03-01&known=then")) == AsOf(DAYS[0], then)
+    assert site.as_of(asking("day=2026-03-01&known=")) == AsOf(DAYS[0])
+    assert site.as_of(asking("day=2026-03-03&known=then")) == AsOf(date(2026, 3, 3)), "no scorecard"
+    assert site.as_of(asking("known=then")).is_now
+    chosen = "day=2026-03-01&known=then&known_at=2026-03-09T01:00:00Z"
+    assert site.as_of(asking(chosen)).known_at == datetime(2026, 3, 9, 1, tzinfo=UTC)
+
+
+def test_a_page_of_the_past_says_so_and_leads_to_what_is_known_now_and_was_then(site: Site) -> None:
+    html = site.html(asking("day=2026-03-01&verdict=met"), "hello.html", name="", at=None)
+    assert "It was restated since it was first known" in html
+    assert 'href="/here?verdict=met&amp;day=2026-03-01&amp;known=then"' in html
+    assert '<input type="hidden" name="verdict" value="met">' in html
+    then = site.html(asking("day=2026-03-01&known=then"), "hello.html", name="", at=None)
+    assert ">as it is known now</a>" in then
+    assert '<option value="then" selected>' in then
+    assert 'href="/here?day=2026-03-02&amp;known=then" rel="next"' in then
+    once = site.html(asking("day=2026-03-02"), "hello.html", name="", at=None)
+    assert "restated" not in once
+    assert "You look at" not in site.html(asking(""), "hello.html", name="", at=None)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from meterstone.publish.charts.drawn import INK, Chart, Specified, draw
+from meterstone.publish.charts.drawn import INK, NARROW, SOFT, Chart, Specified, draw
 from meterstone.scorecard.values import count_text
 
-_ROW = 24
+_ROW, _ROW_NARROW = 24, 38
+_ROOM = 250
+"""For the names of systems."""
 _TONES: Mapping[str, str] = {
     "met": "var(--met)", "not met": "var(--miss)", "not yet provable": "var(--doubt)",
     "without verdict": "var(--rule)",
@@ -60,21 +62,19 @@ def _layers(systems: Sequence[Standing], width: int) -> Specified:
         for at, (word, count) in enumerate(each.parts.items())
         if count
     ]
-    order = [each.title for each in systems]
-    room = 250 if width > 400 else 150
-    down = alt.Y(
-        "system:N",
-        sort=order,
-        axis=alt.Axis(
-            labelLimit=room - 10, domain=False, ticks=False, labelColor=INK, minExtent=room
-        ),
-        scale=alt.Scale(paddingInner=0.35),
-    )
+    sums = [
+        {"system": each.title, "count": each.count, "says": f"{each.met} of {each.count}"}
+        for each in systems
+    ]
+    is_wide = width > NARROW
+    room = _ROOM if is_wide else 0
+    down = _down([each.title for each in systems], is_wide=is_wide)
+    across = alt.X("count:Q", axis=None, stack="zero")
     bars = (
         alt.Chart(alt.InlineData(values=rows))
-        .mark_bar(opacity=0.8, stroke="var(--card)", strokeWidth=1)
+        .mark_bar(opacity=0.8, stroke="var(--card)", strokeWidth=1, size=14 if is_wide else 12)
         .encode(
-            x=alt.X("count:Q", axis=None, stack="zero"),
+            x=across,
             y=down,
             color=alt.Color(
                 "verdict:N",
@@ -84,14 +84,21 @@ def _layers(systems: Sequence[Standing], width: int) -> Specified:
             order=alt.Order("at:Q"),
         )
     )
-    sums = [
-        {"system": each.title, "count": each.count, "says": f"{each.met} of {each.count}"}
-        for each in systems
-    ]
-    text = (
-        alt.Chart(alt.InlineData(values=sums))
-        .mark_text(align="left", dx=6, color="var(--soft)", font="inherit", fontSize=12)
-        .encode(x=alt.X("count:Q", axis=None), y=down, text="says:N")
+    named = alt.Chart(alt.InlineData(values=sums))
+    text = named.mark_text(align="left", dx=6, color=SOFT, font="inherit", fontSize=12).encode(
+        x=alt.X("count:Q", axis=None), y=down, text="says:N"
     )
-    tall = _ROW * len(systems)
-    return alt.layer(bars, text).properties(width=width - room - 60, height=tall)
+    layers = [bars, text]
+    if not is_wide:  # names stand above their bars
+        above = named.mark_text(align="left", dy=-14, color=INK, font="inherit", fontSize=12)
+        layers.append(above.encode(x=alt.XDatum(0), y=down, text="system:N"))
+    tall = (_ROW if is_wide else _ROW_NARROW) * len(systems)
+    return alt.layer(*layers).properties(width=width - room - 60, height=tall)
+
+
+def _down(order: Sequence[str], *, is_wide: bool) -> alt.Y:
+    """Systems from top to bottom; their names beside them where there is room."""
+    named = alt.Axis(
+        labelLimit=_ROOM - 10, domain=False, ticks=False, labelColor=INK, minExtent=_ROOM
+    )  # fmt: skip
+    return alt.Y("system:N", sort=list(order), axis=named if is_wide else None)

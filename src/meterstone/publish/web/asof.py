@@ -1,4 +1,7 @@
-"""As of: which day is shown, and what was known then (``?day=`` and ``?known_at=``)."""
+"""As of: which day is shown, and what was known then (``?day=`` and ``?known_at=``).
+
+``?known=then`` stands for the moment at which the day was first known.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,10 @@ class AsOf:
         path, mark, fragment = path.partition("#")
         joint = "&" if "?" in path else "?"
         return (f"{path}{joint}{query}" if query else path) + mark + fragment
+
+
+NAMES = ("day", "known_at", "known")
+"""Of the parameters that say it."""
 
 
 @dataclass(frozen=True, slots=True)

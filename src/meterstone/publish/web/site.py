@@ -14,6 +14,7 @@ from datetime import date, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -26,7 +27,7 @@ from meterstone.errors import InputError, MeterstoneError
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.cache import Source, depends_on
-from meterstone.publish.web.asof import AsOf, days_beside, read_as_of
+from meterstone.publish.web.asof import NAMES, AsOf, days_beside, read_as_of
 from meterstone.publish.web.headers import PAGE_HEADERS
 from meterstone.publish.web.nav import Entry, entries_for
 from meterstone.publish.web.static_files import static_file
@@ -72,7 +73,11 @@ class Site:
         Raises:
             InputError: the address names none.
         """
-        return read_as_of(request.query_params)
+        as_of = read_as_of(request.query_params)
+        if as_of.day is None or as_of.known_at or request.query_params.get("known") != "then":
+            return as_of
+        known = self.board.revisions(NETWORK, as_of.day)
+        return AsOf(as_of.day, known[0].known_at if known else None)
 
     def card(self, request: Request, scope: Scope = NETWORK) -> Card | None:
         """The scorecard of a scope as the reader wants it."""
@@ -181,6 +186,14 @@ class Site:
             as_of = self.as_of(request)
         except MeterstoneError:  # the page of this very error is being made
             as_of = AsOf()
+        rest = {name: text for name, text in request.query_params.items() if name not in NAMES}
+
+        def turn(day: date | None = None, known: str = "then" if as_of.known_at else "") -> str:
+            """This page on another day; of now without one."""
+            asked = {**rest, **({"day": day.isoformat(), "known": known} if day else {})}
+            query = urlencode({name: text for name, text in asked.items() if text})
+            return f"{request.url.path}?{query}" if query else request.url.path
+
         return {
             "request": request,
             "path": request.url.path,
@@ -188,6 +201,11 @@ class Site:
             "nav": entries_for(principal, self._own(principal)),
             "as_of": as_of,
             "link": as_of.link,
+            "rest": rest,
+            "turn": turn,
+            "restated": not as_of.is_now
+            and as_of.day is not None
+            and len(self.board.revisions(NETWORK, as_of.day)) > 1,
             "days": days_beside(self.board.days(NETWORK), card.day if card else as_of.day),
             "card": card,
             "label": self.board.label,
