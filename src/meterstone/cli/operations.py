@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from starlette.routing import BaseRoute
 
@@ -36,3 +37,10 @@ def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
         *drills.routes(site, home.alerts),
         *stream_routes(hub),
     ]
+
+
+def now_version(home: Home) -> tuple[int | None, bool]:
+    """Changes with the state of now, and when that has become too old to be believed."""
+    now = home.watch.now
+    stale = operations.is_stale(now, datetime.now(UTC))
+    return (None if now is None else now.version), stale

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from meterstone.app import Home
 from meterstone.cli.doors import HomeDoors
-from meterstone.cli.operations import operations_pages
+from meterstone.cli.operations import now_version, operations_pages
 from meterstone.cli.telemetry import Telemetry
 from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.connecting import Connecting
@@ -84,7 +84,7 @@ def fast(home: Home, app: ASGIApp) -> ASGIApp:
         app,
         {
             "board": lambda: (home.board.version, tuple(home.busy.sentences())),
-            "now": lambda: (now := home.watch.now) and now.version,
+            "now": lambda: now_version(home),
         },
     )
     return Limited(cached, PREFIX)

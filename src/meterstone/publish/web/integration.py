@@ -199,6 +199,8 @@ class _Pages:
 
     def list(self, request: Request) -> Response:
         """Every integration as a tile."""
+        self.site.keep(request, "board")
+        self.site.keep(request, "now")
         since, now = self.mark(), self._now(request)
         board = self.site.board
         card = self.site.card(request)

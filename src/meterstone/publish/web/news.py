@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from meterstone.publish.web.operations import STALE, Kept, parts
+from meterstone.publish.web.operations import Kept, is_stale, parts
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.stream import Publisher
 
@@ -35,7 +35,7 @@ class News:
         """Tell of what changed since the last look."""
         now, board, time = self._site.now(), self._site.board.version, self._time()
         self._to.publish(BOARD, {BOARD: str(board)})
-        seen = (now.version if now else None, board, now is not None and time - now.at > STALE)
+        seen = (now.version if now else None, board, is_stale(now, time))
         if seen != self._told:
             self._to.publish("operations", self._operations(time))
             self._told = seen

@@ -100,7 +100,7 @@ def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Oper
         sentence=now.sentence if now else "Nothing has been looked at yet.",
         lede=now.lead if now else "The watch looks every few seconds; this page fills by itself.",
         at=clock(now.at, now.at, zone) if now else None,
-        stale=now is not None and clock_ - now.at > STALE,
+        stale=is_stale(now, clock_),
         past=False,
         wrong=[each for each in made if each.wrong],
         well=[each for each in made if not each.wrong],
@@ -152,6 +152,11 @@ def missed(card: Card) -> list[Number]:
     ]
 
 
+def is_stale(now: Now | None, time: datetime) -> bool:
+    """Whether the state of now is too old to be believed."""
+    return now is not None and time - now.at > STALE
+
+
 def shops(board: Board) -> dict[str, str]:
     """Names of franchises by key."""
     return {named.scope.key: named.name for named in board.scopes("franchise")}
@@ -172,6 +177,8 @@ def routes(
 
     def show(request: Request) -> Response:
         since = mark()
+        site.keep(request, "board")
+        site.keep(request, "now")
         if site.as_of(request).is_now:
             card = site.card(request)
             page = current(site.now(), site.board, kept, time())
