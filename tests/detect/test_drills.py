@@ -150,4 +150,4 @@ def test_a_fault_is_found_while_the_vendor_lives(tmp_path: Path) -> None:
     assert drill.false_alarms == 0
     assert [incident.cause_key for incident in incidents] == ["fransmart:service"]
     assert incidents[0].started_at < incidents[0].detected_at
-    assert {row["cause_key"] for row in rows} == {"fransmart:service"}
+    assert {row["integration"] for row in rows} == {"fransmart"}, "told by the hub or the watch"

@@ -251,7 +251,7 @@ class Driller:
 
     def drill(self, task: Task) -> Drill:
         """Switch a fault on, wait for the alarm, switch it off, wait until the alarm is over."""
-        calm = self._await(lambda: not self._loud(task.vendor), _OVER_S)
+        calm = self._await(lambda: self._well(task.vendor), _OVER_S)
         began = datetime.now(UTC)
         with self._living(task.vendor):
             self._ground.on(task)
@@ -266,7 +266,7 @@ class Driller:
         since, self._since = self._since, datetime.now(UTC)
         return judged(
             task, self._ground.alerts(task.vendor), series=self._series, began=began, ended=ended,
-            over=self._since, since=since, note="" if calm else "an alarm of before was not over",
+            over=self._since, since=since, note="" if calm else "what was before was not over",
         )  # fmt: skip
 
     def _seen(self, task: Task, since: datetime) -> Alert | None:
@@ -278,6 +278,15 @@ class Driller:
             alert.resolved_at is None and alert.rule not in _SLOW_RULES
             for alert in self._ground.alerts(vendor)
         )
+
+    def _well(self, vendor: str) -> bool:
+        """Whether nothing of before lasts: no alarm, and no stream that waits for its next try."""
+        runs = list(self._ground.home.watch.feed.runs.values())
+        own = [run for run in runs if run.integration == vendor]
+        since = self._since or datetime.min.replace(tzinfo=UTC)
+        often = [run for run in own if run.every_s <= EVERY.total_seconds()]
+        read = all(run.status != "failed" and run.at >= since for run in often)
+        return read and not self._loud(vendor)
 
     def _await(self, seen: Callable[[], bool], most_s: float) -> bool:
         until = time.monotonic() + most_s
