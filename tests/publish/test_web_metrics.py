@@ -195,3 +195,12 @@ def test_days_that_are_alike_stand_in_one_row_and_none_is_lost(card: Card, home:
         ("2026-09-01", "2026-09-02", 2, "Held"),
     ]
     assert sum(row["days"] for row in rows) == len(days)
+
+
+def test_a_page_of_the_ledger_says_that_it_shows_the_present(client: TestClient) -> None:
+    for path in ("/connections", "/maintenance", "/attestations"):
+        assert 'aria-label="As of"' not in client.get(path).text
+        past = client.get(path, params={"day": "2026-09-30"}).text
+        assert "This page shows what holds now" in past
+        assert "You look at" not in past
+    assert "You look at" in client.get("/gates", params={"day": "2026-09-30"}).text

@@ -101,7 +101,8 @@ class _Pages:
         now = datetime.now(UTC)
         done = request.query_params.get("done", "")
         return self.site.render(
-            request, "attestations.html", may=_may(request),
+            request, "attestations.html", present=True,
+            may=_may(request),
             done=done if done in self.home.attestation_forms() else "",
             **list_context(self.home.attestations_due(_ALL), list(self.home.attestation_forms()),
                            now, Shown.of(request.query_params)),
@@ -152,7 +153,8 @@ class _Pages:
         if fields is None:
             return self.site.error(request, HTTPStatus.NOT_FOUND)
         return self.site.render(
-            request, "attest.html", error=error, may=_may(request), role=_who(request).role,
+            request, "attest.html", present=True,
+            error=error, may=_may(request), role=_who(request).role,
             **form_context(fact, fields, given.texts), **answer_to(error),
         )  # fmt: skip
 

@@ -85,7 +85,10 @@ def routes(site: Site, ledger: Ledger) -> list[BaseRoute]:
             subject=asked.subject, action=asked.action, before=asked.before, last=PAGE + 1
         )
         report = ledger.audit.verify() if asked.verify else None
-        return site.render(request, "audit.html", **context(asked, found, names_of(ledger), report))
+        return site.render(
+            request, "audit.html", present=True,
+            **context(asked, found, names_of(ledger), report),
+        )  # fmt: skip
 
     return [Route("/audit", page, methods=["GET"])]
 

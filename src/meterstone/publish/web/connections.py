@@ -117,7 +117,8 @@ class _Connections:
         with self._ledger.read() as seen:
             found = seen.connections.all()
         return self._site.render(
-            request, "connections.html", title="Connections", may=self._may(request),
+            request, "connections.html", present=True,
+            title="Connections", may=self._may(request),
             **list_context(self._doors.systems(), found),
         )  # fmt: skip
 
@@ -174,7 +175,8 @@ class _Connections:
         except InputError:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
         return self._site.render(
-            request, "connect.html", title=f"Connect {system.name}", system=system, error=error,
+            request, "connect.html", present=True,
+            title=f"Connect {system.name}", system=system, error=error,
             typed={each.name: given.one(_SETTING + each.name) for each in system.settings},
             credential=_CREDENTIAL, setting=_SETTING, may=self._may(request), **answer_to(error),
         )  # fmt: skip
@@ -192,7 +194,8 @@ class _Connections:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
         systems = {system.key: system for system in self._doors.systems()}
         return self._site.render(
-            request, "connection.html", title=found.name or found.id, may=self._may(request),
+            request, "connection.html", present=True,
+            title=found.name or found.id, may=self._may(request),
             done=_DONE.get(request.query_params.get("done", ""), ""), error=error,
             **connection_context(found, systems.get(found.connector), checks), **answer_to(error),
         )  # fmt: skip

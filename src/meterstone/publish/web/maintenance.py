@@ -116,7 +116,8 @@ class _Maintenance:
         choices = [(_EVERYTHING, "The whole network")]
         choices += [(str(each.scope), each.name) for each in self._integrations()]
         return self.site.render(
-            request, "maintenance.html", title="Maintenance", error=error, choices=choices,
+            request, "maintenance.html", present=True,
+            title="Maintenance", error=error, choices=choices,
             typed={name: given.one(name) for name in ("scope", "start", "end", "reason")},
             done="done" in request.query_params and error is None,
             may=principal is not None and principal.may(Right.MAINTAIN),

@@ -210,6 +210,7 @@ class Site:
             "card": card,
             "label": self.board.label,
             "busy": self.busy(),
+            "present": False,  # whether a page shows what holds now, whatever day was chosen
             "csrf": self.csrf,
             "style": static_file("meterstone.css").address,
             "script": static_file("live.js").address,
