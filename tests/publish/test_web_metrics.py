@@ -122,7 +122,7 @@ def test_a_metric_tells_its_value_history_lineage_and_restatement(client: TestCl
     text = client.get("/catalogue/up").text
     for said in ("50 %", "At least 50", "100 x good / all", "probe", "Trace it to its rows"):
         assert said.lower() in text.lower()
-    assert text.count("as known then") == 1
+    assert text.count('">as known then</a>') == 1
     assert "<b>is 50 %</b>" in text
     assert "<b>was 75 %</b>" in text
     assert 'href="/catalogue/up?scope=integration:square"' in text
