@@ -29,10 +29,10 @@ from meterstone.detect.drills import HARMLESS, Task, first, judged
 from meterstone.ledger import Alert, Connection, Drill, Job
 from meterstone.sandbox.kit import Books, Vendor, known_vendors, make, running
 
-EVERY = timedelta(seconds=10)
-"""How often streams and probes of at most `_OFTEN` are due in a drill."""
+EVERY = timedelta(seconds=5)
+"""How often streams that are due every `_OFTEN` or more often are due in a drill, and all health
+checks."""
 
-HEALTH_EVERY = timedelta(seconds=5)
 _OFTEN = timedelta(hours=1)
 _LIMIT_S = 90.0
 """After so long without an alarm a fault counts as not found."""
@@ -170,7 +170,7 @@ def ground(folder: Path, books: Path, names: Sequence[str] = ()) -> Iterator[Gro
 
 def hurried(known: Connectors) -> Connectors:
     """Connectors with the schedules of a drill: what is due every hour or more often is due
-    every ten seconds, and the health check every five."""
+    every five seconds, and the health check too."""
     return Connectors(
         {key: replace(known.loaded(key), connector=_hurried(known[key])) for key in known}
     )
@@ -181,7 +181,7 @@ def _hurried(connector: Connector) -> Connector:
         name: stream.model_copy(update={"every": EVERY}) if stream.every <= _OFTEN else stream
         for name, stream in connector.streams.items()
     }
-    health = connector.health and connector.health.model_copy(update={"every": HEALTH_EVERY})
+    health = connector.health and connector.health.model_copy(update={"every": EVERY})
     return connector.model_copy(update={"streams": streams, "health": health})
 
 
