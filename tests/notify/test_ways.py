@@ -56,11 +56,15 @@ def web(status: int = 200, location: str = "") -> Iterator[tuple[int, list[dict[
 
 
 @contextmanager
-def mail_server() -> Iterator[tuple[int, list[str]]]:
-    """A mail server that takes everything; its port, and what came."""
+def mail_server(wait_s: float = 5) -> Iterator[tuple[int, list[str]]]:
+    """A mail server that takes everything; its port, and what came.
+
+    Args:
+        wait_s: so long it waits for a first call.
+    """
     came: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(5)
+    listener.settimeout(wait_s)
 
     def serve() -> None:
         connection, _ = listener.accept()

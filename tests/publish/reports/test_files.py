@@ -43,10 +43,10 @@ def _result(id_: str, value: float, target: float, verdict: str) -> MetricResult
     )  # fmt: skip
 
 
-def _card() -> Card:
+def _card(day: date = DAY) -> Card:
     results = [_result("up", 99.95, 99.9, "met"), _result("sync", 98.8123, 99.5, "not_met")]
     made = build(
-        Measurement(AT, AT, "3f2a", results, []), scope=Scope("network"), day=DAY,
+        Measurement(AT, AT, "3f2a", results, []), scope=Scope("network"), day=day,
         time_zone="UTC", catalogue_name="own", catalogue_version="1", highest_seq=7,
         input_digest="d1", labels=["simulated"],
         about={"up": About(title=MARKUP, sample_unit="slots"),
@@ -54,7 +54,7 @@ def _card() -> Card:
     )  # fmt: skip
     document = sign(made, KEY)
     body = canonical(document)
-    return Card(Scope("network"), DAY, AT, document["content_hash"], document, body)
+    return Card(Scope("network"), day, AT, document["content_hash"], document, body)
 
 
 class Board:
