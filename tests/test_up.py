@@ -95,6 +95,15 @@ def test_the_first_start_gives_the_set_up_link_and_later_ones_do_not(tmp_path):
         assert again.said["set_up"] is None
 
 
+def test_the_set_up_link_is_where_people_call_us(tmp_path):
+    public = {"METERSTONE_PUBLIC_URL": "https://hub.example"}
+    with running(tmp_path, "up", environment=public) as up:
+        assert up.said["set_up"].startswith("https://hub.example/setup?link=")
+        cookie = httpx2.get(f"{up.address}/login").headers["set-cookie"]
+        assert cookie.startswith("__Host-meterstone_visit=")
+        assert "Secure" in cookie
+
+
 def test_an_address_that_is_taken(tmp_path, monkeypatch, capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

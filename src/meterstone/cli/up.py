@@ -21,7 +21,6 @@ from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption
 from meterstone.cli.site import site_app
 from meterstone.cli.telemetry import Telemetry
-from meterstone.people.links import Link
 from meterstone.record.serving import ended_by_signals, listening, run, served_at
 from meterstone.settings import home_path, port_number, public_url, setting
 
@@ -64,12 +63,14 @@ class Served:
         home: opened.
         app: the whole application.
         address: where it is served.
+        url: how people call us: the link to begin with holds there.
         telemetry: measures its requests and jobs.
     """
 
     home: Home
     app: ASGIApp
     address: str
+    url: str
     listener: socket.socket
     telemetry: Telemetry
 
@@ -78,7 +79,8 @@ class Served:
 
         def started() -> None:
             if _answers(self.address):
-                _say(self.address, self.home.people.links.first(), as_json=as_json)
+                link = self.home.people.links.first()
+                _say(self.address, f"{self.url}{link.path}" if link else None, as_json=as_json)
 
         threading.Thread(target=started, name="started", daemon=True).start()
         run(self.app, self.listener)
@@ -102,7 +104,7 @@ def serving(
     try:
         site = site_app(home, url, telemetry)
         with working(home, telemetry=telemetry) if at_work else nullcontext():
-            yield Served(home, site, address, listener, telemetry)
+            yield Served(home, site, address, url, listener, telemetry)
     finally:
         telemetry.close()
 
@@ -117,10 +119,9 @@ def _answers(address: str) -> bool:
     return False
 
 
-def _say(address: str, link: Link | None, *, as_json: bool) -> None:
+def _say(address: str, set_up: str | None, *, as_json: bool) -> None:
     """One line, for a person on standard error, for a program on standard output; with it the link
     by which the first administrator is made, as long as there is nobody."""
-    set_up = f"{address}{link.path}" if link else None
     if as_json:
         print(json.dumps({"address": address, "set_up": set_up}), flush=True)
         return
