@@ -118,15 +118,24 @@ def test_the_sentence_names_what_the_others_are_ahead_in() -> None:
     assert "1 number known" in owner_context("F1", shops.cards["F1"], {})["sentence"]
 
 
-def test_a_shop_reads_of_trouble_that_is_its_own_alone() -> None:
-    def incident(title: str, *franchises: str) -> SimpleNamespace:
+def test_a_shop_reads_of_trouble_that_is_its_own_alone_once_a_system() -> None:
+    def incident(integration: str, day: int, *franchises: str, who: str = "") -> SimpleNamespace:
+        began = datetime(2026, 3, day, tzinfo=UTC)
         return SimpleNamespace(
-            title=title, franchises=franchises, started_at=DAY, acknowledged_by=""
+            integration=integration, franchises=franchises, started_at=began, acknowledged_by=who
         )
 
-    now = SimpleNamespace(incidents=(incident("Ours", "F1", "F2"), incident("Theirs", "F2")))
-    assert [each["title"] for each in trouble(cast("Now", now), "F1")] == ["Ours"]
-    assert trouble(None, "F1") == []
+    now = SimpleNamespace(
+        incidents=(
+            incident("square", 3, "F1"), incident("square", 2, "F1", "F2", who="ops"),
+            incident("clover", 1, "F2"),
+        )
+    )  # fmt: skip
+    (told,) = trouble(cast("Now", now), "F1", {"square": "Square"})
+    assert told["title"] == "Square does not work as it should"
+    assert told["since"] == datetime(2026, 3, 2, tzinfo=UTC)
+    assert told["says"] == "Somebody is on it."
+    assert trouble(None, "F1", {}) == []
 
 
 def test_a_picture_beside_others_keeps_their_order_and_its_frame() -> None:

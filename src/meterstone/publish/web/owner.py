@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
-from meterstone.detect.state import Now
+from meterstone.detect.state import Now, OpenIncident
 from meterstone.measure.results import Scope
 from meterstone.publish.reports.view import filled, listed
 from meterstone.publish.web.numbers import Number, number
@@ -69,24 +69,36 @@ def routes(site: Site) -> list[BaseRoute]:
         peers = {id_: cohorts.of(key, id_, card.day, as_of.known_at) for id_ in PLAIN}
         return site.render(
             request, "owner.html", card=card, title=names[key], empty=False,
-            trouble=trouble(site.now() if as_of.is_now else None, key),
+            trouble=trouble(
+                site.now() if as_of.is_now else None,
+                key,
+                {named.scope.key: named.name for named in site.board.scopes("integration")},
+            ),
             **owner_context(names[key], card, peers, trends(site.board, card)),
         )  # fmt: skip
 
     return [Route("/owners/{franchise}", show)]
 
 
-def trouble(now: Now | None, shop: str) -> list[Mapping[str, Any]]:
-    """What is broken at this moment at this shop."""
-    incidents = now.incidents if now else ()
+def trouble(now: Now | None, shop: str, names: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """What is broken at this moment at this shop: one line a system, since its first incident.
+
+    Args:
+        now: the state of this moment.
+        shop: its key.
+        names: of the integrations.
+    """
+    first: dict[str, OpenIncident] = {}
+    for each in sorted(now.incidents if now else (), key=lambda each: each.started_at):
+        if shop in each.franchises:
+            first.setdefault(each.integration, each)
     return [
         {
-            "title": each.title,
+            "title": f"{names.get(integration, integration)} does not work as it should",
             "since": each.started_at,
             "says": "Somebody is on it." if each.acknowledged_by else "",
         }
-        for each in incidents
-        if shop in each.franchises
+        for integration, each in first.items()
     ]
 
 
