@@ -104,6 +104,9 @@ def test_the_catalogue_is_narrowed_by_system_evidence_and_words(card: Card, home
         assert one["id"] in _shown(
             catalogue_context(card, home.board, Choice(words=one["title"].upper()))
         )
+    mets = {met for _, _, met, _ in catalogue_context(card, home.board)["systems"]}
+    narrowed = catalogue_context(card, home.board, Choice(verdict=metrics[0]["verdict"]))
+    assert {met for _, _, met, _ in narrowed["systems"]} <= mets  # of the system, whatever is shown
     nothing = catalogue_context(card, home.board, Choice(words="no metric is called this"))
     assert (nothing["systems"], nothing["measured"]) == ([], True)
     for wrong in (Choice(system="Wonder"), Choice(evidence="hearsay")):

@@ -92,9 +92,9 @@ def catalogue_context(
     """
     choice = choice or Choice()
     metrics: Sequence[Mapping[str, Any]] = [] if card is None else card.document["metrics"]
-    systems = list(by_system(metrics))
+    systems = by_system(metrics)
     _check("verdict", choice.verdict, VERDICTS)
-    _check("system", choice.system, systems if metrics else [choice.system])
+    _check("system", choice.system, systems or [choice.system])
     _check("evidence", choice.evidence, [*EVIDENCE, _NONE_YET])
     beside = Choice(system=choice.system, evidence=choice.evidence, words=choice.words)
     counted = Counter(metric["verdict"] for metric in metrics if beside.has(metric))
@@ -115,7 +115,7 @@ def catalogue_context(
         "shown": count_text(len(shown), "metrics"),
         "measured": bool(metrics),
         "systems": [
-            (system, system_title(system), _met(found), [number(metric) for metric in found])
+            (system, system_title(system), _met(systems[system]), [number(metric) for metric in found])
             for system, found in by_system(shown).items()
         ],
     }  # fmt: skip
