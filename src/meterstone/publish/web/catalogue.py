@@ -115,7 +115,7 @@ def catalogue_context(
         "shown": count_text(len(shown), "metrics"),
         "measured": bool(metrics),
         "systems": [
-            (system, system_title(system), _met(systems[system]), [number(metric) for metric in found])
+            (system, system_title(system), _met(systems[system]), [number(one) for one in found])
             for system, found in by_system(shown).items()
         ],
     }  # fmt: skip
