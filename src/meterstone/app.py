@@ -64,6 +64,7 @@ from meterstone.people.service import House
 from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.reports.planned import Planned
 from meterstone.publish.reports.service import Reports
+from meterstone.publish.web import stream
 from meterstone.record.attestation import (
     SOON,
     Due,
@@ -287,6 +288,11 @@ class Home:
             sql.format(attestation=source)
         ).to_pylist()
         return rows
+
+    @cached_property
+    def live(self) -> stream.Hub:
+        """The live stream of all pages."""
+        return stream.Hub()
 
     @cached_property
     def alerts(self) -> Alerts:

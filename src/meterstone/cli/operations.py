@@ -14,7 +14,7 @@ from meterstone.publish.web import drills, incidents, integration, operations, r
 from meterstone.publish.web.kept import LedgerKept
 from meterstone.publish.web.news import News
 from meterstone.publish.web.site import Site
-from meterstone.publish.web.stream import Hub, stream_routes
+from meterstone.publish.web.stream import stream_routes
 
 
 def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
@@ -26,7 +26,7 @@ def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
             return home.people.directory.get(actor).called or actor
         return actor
 
-    hub, kept = Hub(), LedgerKept(home.alerts, home.ledger, called)
+    hub, kept = home.live, LedgerKept(home.alerts, home.ledger, called)
     hub.look = News(site, kept, hub).look
     home.watch.listen(lambda _now: hub.wake())
     return [

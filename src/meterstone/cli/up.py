@@ -83,7 +83,7 @@ class Served:
                 _say(self.address, f"{self.url}{link.path}" if link else None, as_json=as_json)
 
         threading.Thread(target=started, name="started", daemon=True).start()
-        run(self.app, self.listener)
+        run(self.app, self.listener, self.home.live.end)
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -43,8 +44,14 @@ def served_at(listener: socket.socket, host: str) -> str:
     return f"http://{shown}:{listener.getsockname()[1]}"
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what was begun."""
+def run(app: ASGIApp, listener: socket.socket, ending: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what was begun.
+
+    Args:
+        app: the application.
+        listener: listens already.
+        ending: called when the signal came: ends what would go on by itself.
+    """
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -55,7 +62,19 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=LAST_ANSWERS_S,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, ending).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Tells when its end was asked for: a stream that is open would be waited for."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending()
+        super().handle_exit(sig, frame)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from meterstone.board.model import Board
 from meterstone.detect.service import IncidentStory
-from meterstone.detect.state import Now
+from meterstone.detect.state import IntegrationNow, Now
 from meterstone.errors import InputError
 from meterstone.ledger import (
     Alert,
@@ -375,5 +375,9 @@ def test_all_integrations_in_a_sentence() -> None:
     assert "3 integrations, none of them watched yet." in page(well)
     one = Now(at=AT, version=1, sentence="", lead="", integrations=made_now().integrations[1:2])
     assert "1 of 3 integrations needs a look." in page(one)
+    blind = Now(at=AT, version=1, sentence="", lead="", integrations=(IntegrationNow(
+        integration="square", name="Square", health="quiet", connections=1),))  # fmt: skip
+    assert "quiet, or blind?" in page(blind)
+    assert "no shop affected" not in page(blind)
     good = Now(at=AT, version=1, sentence="", lead="", integrations=made_now().integrations[:1])
     assert "All is well at 1 of 3 integrations; the others are not watched yet." in page(good)

@@ -99,12 +99,19 @@ def tile(
     return Tile(
         key, name, href, tone, word, wrong,
         clock(state.since, now.at, zone) if state.since and state.health != "healthy" else None,
-        state.says if state.health != "healthy" and state.says else figures(state, now.at),
+        _says(state, now.at),
         f"Fault: {FAULTS[incident.fault]}" if wrong and incident else "",
-        _affected(state, incident, names) if wrong else "",
+        _affected(state, incident, names) if tone == "miss" else "",
         state.next if state.health != "healthy" else "",
         strip,
     )  # fmt: skip
+
+
+def _says(state: IntegrationNow, at: datetime) -> str:
+    if state.health == "healthy":
+        return figures(state, at)
+    unsaid = "No call, and no probe that tells: quiet, or blind?" if state.health == "quiet" else ""
+    return state.says or unsaid or figures(state, at)
 
 
 def figures(state: IntegrationNow, at: datetime) -> str:
