@@ -7,15 +7,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from meterstone.board.model import Board, Card
 from meterstone.measure.results import Scope
 from meterstone.publish.reports.content import PROMISES, promise_sentence
 from meterstone.publish.reports.model import KINDS
 from meterstone.publish.reports.view import View
-from meterstone.publish.web.executive import gate_rows, standings
+from meterstone.publish.web.executive import gate_rows, routes, standings
 from meterstone.publish.web.sections import strip, trend
-from meterstone.publish.web.site import figure
+from meterstone.publish.web.site import Site, figure
+from publish.web.boards import MemoryBoard
 
 DAY = date(2026, 3, 31)
 
@@ -141,3 +144,13 @@ def test_a_trend_is_the_newest_value_beside_that_of_a_month_before(
 )
 def test_a_value_is_its_figure_and_what_follows(text: str, parts: tuple[str, str]) -> None:
     assert figure(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("", "Connect a system or load files"), ("?day=2026-03-01", "Choose another")],
+)
+def test_where_nothing_is_known_the_page_says_what_to_do_next(query: str, said: str) -> None:
+    site = Site(cast("Board", MemoryBoard()), lambda: None)
+    page = TestClient(Starlette(routes=routes(site))).get(f"/executive{query}").text
+    assert said in page

@@ -41,7 +41,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if card is None:
             return site.render(
                 request, "executive.html", title="Executive", empty=True,
-                sentence="Nothing has been computed yet.",
+                sentence="Nothing has been computed yet." if site.as_of(request).is_now
+                else "Nothing was known of this day.",
             )  # fmt: skip
         site.keep(request)
         return site.render(
