@@ -115,7 +115,8 @@ class _Account:
             "most": MOST,
         }
         return self.site.render(
-            request, "account.html", done=done, error=error, made=made, token_name=token_name,
+            request, "account.html", present=True,
+            done=done, error=error, made=made, token_name=token_name,
             **context, **answer_to(error),
         )  # fmt: skip
 

@@ -142,7 +142,8 @@ class _Pages:
     ) -> Response:
         found = page_context(self.notify.channels(), self.notify.routes(), self.notify.notices())
         return self.site.render(
-            request, "notifications.html", done=done, error=error, typed_name=typed_name,
+            request, "notifications.html", present=True,
+            done=done, error=error, typed_name=typed_name,
             **found, **answer_to(error),
         )  # fmt: skip
 
@@ -151,7 +152,8 @@ class _Pages:
     ) -> Response:
         new = request.path_params["route"] == "new"
         return self.site.render(
-            request, "route.html", error=error, new=new, action=request.url.path,
+            request, "route.html", present=True,
+            error=error, new=new, action=request.url.path,
             **context, **answer_to(error),
         )  # fmt: skip
 
@@ -168,14 +170,19 @@ class _Answers:
         except InputError as error:
             return self.site.error(request, HTTPStatus.NOT_FOUND, error.cause, error.mend)
         return self.site.render(
-            request, "answer.html", incident=incident, action=request.url.path, headers=NO_STORE
+            request,
+            "answer.html",
+            present=True,
+            incident=incident,
+            action=request.url.path,
+            headers=NO_STORE,
         )
 
     def take_on(self, request: Request, _given: Sent) -> Response:
         """Take it on."""
         incident = self.notify.take_on(request.path_params["text"])
         return self.site.render(
-            request, "answer.html", incident=incident, action="", headers=NO_STORE
+            request, "answer.html", present=True, incident=incident, action="", headers=NO_STORE
         )
 
     def gone(self, request: Request, _given: Sent, error: MeterstoneError) -> Response:

@@ -134,7 +134,8 @@ class _People:
     ) -> Response:
         names = ("name", "called", "email", "role", "franchises")
         return self.site.render(
-            request, "people.html", people=self.house.directory.all(), roles=ROLES, error=error,
+            request, "people.html", present=True,
+            people=self.house.directory.all(), roles=ROLES, error=error,
             typed={name: given.one(name)[:1000] for name in names}, **answer_to(error),
         )  # fmt: skip
 
@@ -158,7 +159,13 @@ class _People:
             "link_ends": link.expires_at if link else None,
         }
         return self.site.render(
-            request, "person.html", error=error, done=done, **context, **answer_to(error)
+            request,
+            "person.html",
+            present=True,
+            error=error,
+            done=done,
+            **context,
+            **answer_to(error),
         )
 
 
