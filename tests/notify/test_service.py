@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import cast
 
 import pytest
 
 from meterstone.errors import InputError
 from meterstone.ledger import Ledger
+from meterstone.ledger.reports import ReportPlan
 from meterstone.notify.model import Quiet, Route
 from meterstone.notify.service import MOST_ATTEMPTS, MOST_ESCALATIONS, Notifications
 from meterstone.notify.ways import Ways
@@ -213,6 +214,16 @@ def test_a_channel_that_is_used_stays(world: World) -> None:
         world.notify.remove_channel(route.channel, "person:1")
     world.notify.remove_route(route.id, "person:1")
     world.notify.remove_channel(route.channel, "person:1")
+    board = world.notify.add_channel("board", "kept://board", "test")
+    with world.ledger.change("test") as change:
+        change.reports.plan(
+            ReportPlan(
+                kind="daily", active=True, at="06:00", since=date(2026, 3, 2),
+                channels=(board.id,),
+            )
+        )  # fmt: skip
+    with pytest.raises(InputError, match="reports are sent"):
+        world.notify.remove_channel(board.id, "test")
 
 
 def test_a_message_whose_channel_or_route_is_gone(world: World) -> None:

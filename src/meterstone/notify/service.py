@@ -94,10 +94,16 @@ class Notifications:
         """Forget a channel and destroy its URL.
 
         Raises:
-            InputError: there is none, or a route uses it.
+            InputError: there is none, or a route or the plan of a report uses it.
         """
         with self._ledger.change(actor) as change:
             found = change.notices.channel(channel)
+            if any(found.id in plan.channels for plan in change.reports.plans()):
+                raise InputError(
+                    "reports are sent over this channel",
+                    place=found.name,
+                    mend="take it off their plans at /settings/reports first",
+                )
             change.notices.remove_channel(found.id)
             change.secrets.delete(_owner(found.id))
 

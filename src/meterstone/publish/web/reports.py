@@ -154,7 +154,13 @@ class _Reports:
             answer["headers"] = {**answer["headers"], **_LOOKS_AGAIN}
         shown = told(run, names)
         return self._site.render(
-            request, "report.html", title=shown["title"], error=error, run=shown, **answer
+            request,
+            "report.html",
+            title=shown["title"],
+            present=True,
+            error=error,
+            run=shown,
+            **answer,
         )
 
 
@@ -223,8 +229,8 @@ class _Plans:
     def _page(self, request: Request, error: MeterstoneError | None = None) -> Response:
         done = KINDS.get(request.query_params.get("done", ""))  # type: ignore[call-overload]  # any text
         return self._site.render(
-            request, "report_plans.html", title="Plan reports", error=error, kinds=KINDS,
-            plans=self._plans.plans(), ways=self._plans.ways(),
+            request, "report_plans.html", title="Plan reports", present=True, error=error,
+            kinds=KINDS, plans=self._plans.plans(), ways=self._plans.ways(),
             done=done.title if done and error is None else "", **answer_to(error),
         )  # fmt: skip
 
