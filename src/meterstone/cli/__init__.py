@@ -18,6 +18,7 @@ from meterstone.cli import (
     demo,
     drill,
     exchange,
+    insight,
     measurement,
     notifying,
     people,
@@ -65,6 +66,7 @@ for part in (
     reporting,
     notifying,
     people,
+    insight,
 ):
     app.add_typer(part.app)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,6 @@ _NEWEST = 700
 """So many of the newest observations are learnt from: older ones cost time and add little."""
 
 _ORIGINS = 24
-_ORIGINS_LEAST = 3
 _NEAR_BEST = 1.15
 """Candidates whose error is within this factor of the best one's are averaged."""
 
@@ -70,6 +69,9 @@ class _Origins:
     errors: dict[str, Floats]
     count: int
 
+
+_NO_FIT = (ValueError, ArithmeticError, LookupError, RuntimeError, np.linalg.LinAlgError)
+"""What libraries raise when a series is not one for a model."""
 
 Model = Any
 """A model of statsforecast: `fit(y)`, `predict(h)`, and `forward(y, h)` with what it learnt."""
@@ -160,7 +162,11 @@ def _forecast(
 
 
 def _rolled(
-    models: dict[str, Callable[[], Model]], actual: Floats, learnt: Floats, horizon: int, span: int
+    models: Mapping[str, Callable[[], Model]],
+    actual: Floats,
+    learnt: Floats,
+    horizon: int,
+    span: int,
 ) -> _Origins:
     """Each candidate at origins over the newest `span` steps: it learns once, before the first of
     them, and looks at what it has seen up to each."""
@@ -174,12 +180,16 @@ def _rolled(
             for origin in origins:
                 said = model.forward(y=learnt[:origin], h=horizon)["mean"]
                 found.append(actual[origin : origin + horizon] - np.asarray(said, dtype=float))
-        except (ValueError, ZeroDivisionError, np.linalg.LinAlgError, RuntimeError, Exception):
-            continue
+        except _NO_FIT:
+            continue  # a candidate that cannot be fitted is none
         table = np.array(found)
-        if np.isfinite(table[~np.isnan(actual[origins[-1] :][: table.shape[1]])[None].repeat(len(table), 0)]).all():
+        if np.isfinite(table[~np.isnan(_outcomes(actual, origins, horizon))]).all():
             errors[name] = table
     return _Origins(errors, len(origins))
+
+
+def _outcomes(actual: Floats, origins: Sequence[int], horizon: int) -> Floats:
+    return np.stack([actual[origin : origin + horizon] for origin in origins])
 
 
 def _mean_error(errors: Floats) -> float:
@@ -190,7 +200,7 @@ def _half_widths(errors: Floats, horizon: int) -> Floats:
     """Half of each interval: errors are scaled by how far ahead they were made, and the quantile
     of all together is that of their number, less what origins that overlap tell twice."""
     by_step = np.sqrt(np.nanmean(errors**2, axis=0))
-    steps = np.arange(1, horizon + 1)
+    steps = np.arange(1.0, horizon + 1)
     power = _growth(by_step, steps)
     scale = steps**power
     scores = np.abs(errors / scale)
@@ -244,7 +254,7 @@ def _without_wild(values: Floats) -> Floats:
 
 
 def _is_wild_end(values: Floats) -> bool:
-    return abs(values[-1] - values[-2]) > _WILD * _usual_step(values)
+    return bool(abs(values[-1] - values[-2]) > _WILD * _usual_step(values))
 
 
 def forecast_all(

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Series:
 
     def after(self, steps: int) -> list[str]:
         """The next stamps, written as the file writes them."""
-        step = _step(self.stamps, self.name)
+        step = _step(self.stamps)
         return [self.written(_moved(self.stamps[-1], step, n)) for n in range(1, steps + 1)]
 
     def written(self, stamp: Stamp) -> str:
@@ -79,7 +80,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list
             places = [header.index(name) for name in columns]
             for row in reader:
                 if row:
-                    yield reader.line_num, [row[at].strip() if at < len(row) else "" for at in places]
+                    found = [row[at].strip() if at < len(row) else "" for at in places]
+                    yield reader.line_num, found
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror}", place=str(path), mend="name a CSV file"
@@ -145,15 +147,15 @@ def _stamp(text: str, place: str) -> tuple[Stamp, bool]:
     return moment.replace(tzinfo=None), len(text) == len("2026-11-30")
 
 
-def _even(name: str, points: dict[Stamp, float], whole_days: bool) -> Series:
+def _even(name: str, points: dict[Any, float], whole_days: bool) -> Series:
     """At even steps: what lies between two observations and has no line is a gap."""
-    stamps = sorted(points)  # type: ignore[type-var]  # all are of one kind
+    stamps = sorted(points)
     if len(stamps) < 3:
         return Series(name, tuple(stamps), np.array([points[s] for s in stamps]), whole_days)
-    step = _step(stamps, name)
+    step = _step(stamps)
     filled = [stamps[0]]
     for n in range(1, 2_000_000):
-        if filled[-1] >= stamps[-1]:  # type: ignore[operator]  # all are of one kind
+        if filled[-1] >= stamps[-1]:
             break
         filled.append(_moved(stamps[0], step, n))
     if not set(stamps) <= set(filled):  # uneven: taken as they follow each other
@@ -162,14 +164,14 @@ def _even(name: str, points: dict[Stamp, float], whole_days: bool) -> Series:
     return Series(name, tuple(filled), values, whole_days)
 
 
-def _step(stamps: Sequence[Stamp], name: str) -> int | timedelta:
+def _step(stamps: Sequence[Any]) -> Any:
     """The usual distance: a number, a span, or months (as negative numbers of a date)."""
     if len(stamps) < 2:
         return 1 if isinstance(stamps[0], int) else timedelta(days=1)
     if isinstance(stamps[0], int):
-        return max(1, round(median(b - a for a, b in pairwise(stamps))))  # type: ignore[operator]  # numbers
-    spans = sorted(b - a for a, b in pairwise(stamps))  # type: ignore[operator]  # moments
-    usual: timedelta = spans[len(spans) // 2]
+        return max(1, round(median(b - a for a, b in pairwise(stamps))))
+    spans = sorted(b - a for a, b in pairwise(stamps))
+    usual: timedelta = spans[(len(spans) - 1) // 2]
     for (least, most), months in _MONTHS.items():
         first = stamps[0]
         same_day = all(isinstance(s, datetime) and s.day == first.day for s in stamps[:13])
@@ -178,9 +180,8 @@ def _step(stamps: Sequence[Stamp], name: str) -> int | timedelta:
     return usual
 
 
-def _moved(stamp: Stamp, step: int | timedelta, times: int) -> Stamp:
+def _moved(stamp: Any, step: Any, times: int) -> Any:
     if isinstance(stamp, int):
-        assert isinstance(step, int)
         return stamp + step * times
     if isinstance(step, timedelta):
         return stamp + step * times

@@ -1,0 +1,141 @@
+"""Commands over anybody's own file: forecasts, anomalies, and the effect of going live."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from meterstone.cli.shared import JsonOption, emit
+from meterstone.errors import InputError
+from meterstone.insight.anomalies import anomalies
+from meterstone.insight.effect import effect, read_panel
+from meterstone.insight.forecasts import Forecast, forecast_all
+from meterstone.insight.series import number, read_columns, read_series
+
+app = typer.Typer()
+_File = Annotated[Path, typer.Argument(metavar="FILE.csv")]
+
+
+@app.command("forecast")
+def forecast_command(
+    file: _File,
+    horizon: Annotated[int, typer.Option(min=1, max=1000, help="Steps ahead.")],
+    season: Annotated[
+        int, typer.Option(min=1, max=1000, help="Steps after which it repeats itself.")
+    ] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Series at once.")] = 1,
+    json_: JsonOption = False,
+) -> None:
+    """Forecast each series of a file with the columns unique_id, ds and y.
+
+    A forecast that was not better than naive in the past is withheld, and says so.
+
+    Example: meterstone forecast sales.csv --horizon 13 --season 52 --json
+    """
+    series = read_series(file)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("forecasting", total=len(series))
+        found = forecast_all(
+            series, horizon, season, processes=min(processes, os.cpu_count() or 1),
+            progress=lambda done: progress.update(task, completed=done),
+        )  # fmt: skip
+    rows = [row for each in found for row in _rows(each)]
+    emit(rows, as_json=json_)
+    if not json_:
+        for each in found:
+            print(_line(each))
+
+
+def _rows(found: Forecast) -> list[dict[str, Any]]:
+    """One row a step, in the columns that others' tools know."""
+    none: tuple[None, ...] = (None,) * len(found.ds)
+    columns = zip(found.ds, found.mean or none, found.low or none, found.high or none, strict=True)
+    return [
+        {
+            "unique_id": found.name, "ds": ds, "mean": mean, "lo95": low, "hi95": high,
+            "model": found.model or None, "withheld": found.withheld,
+        }
+        for ds, mean, low, high in columns
+    ]  # fmt: skip
+
+
+def _line(found: Forecast) -> str:
+    if found.mean is None or found.low is None or found.high is None:
+        return f"{found.name}: no forecast: {found.withheld}"
+    last = f"{found.ds[-1]}: {found.mean[-1]:,.6g} ({found.low[-1]:,.6g} to {found.high[-1]:,.6g})"
+    if found.withheld:
+        return f"{found.name}: withheld: {found.withheld}; {found.model} says {last}"
+    better = f"{found.skill:.0%} better than naive at {found.origins} origins"
+    return f"{found.name}: {last}, by {found.model}, {better}"
+
+
+@app.command("anomalies")
+def anomalies_command(file: _File, json_: JsonOption = False) -> None:
+    """Score each value of a file with the columns timestamp and value by those before it.
+
+    Example: meterstone anomalies requests.csv --json
+    """
+    found = [
+        (when, number(value, f"{file}:{line}"))
+        for line, (when, value) in read_columns(file, ["timestamp", "value"])
+    ]
+    if not found:
+        raise InputError("has no rows", place=str(file), mend="give at least one value")
+    scored = anomalies(np.array([value for _, value in found]))
+    rows = [
+        {"timestamp": when, "score": round(each.score, 6), "flagged": each.flagged}
+        for (when, _), each in zip(found, scored, strict=True)
+    ]
+    emit(rows, as_json=json_)
+    if not json_:
+        flagged = [row["timestamp"] for row in rows if row["flagged"]]
+        print(f"{len(flagged)} of {len(rows)} values are flagged")
+        for when in flagged:
+            print(when)
+
+
+@app.command("effect")
+def effect_command(
+    file: _File,
+    unit: Annotated[str, typer.Option(help="Column of the unit, such as a shop.")],
+    time: Annotated[str, typer.Option(help="Column of the period.")],
+    first_treated: Annotated[
+        str, typer.Option(help="Column of the first treated period; 0 or nothing: never.")
+    ],
+    outcome: Annotated[str, typer.Option(help="Column of the outcome.")],
+    json_: JsonOption = False,
+) -> None:
+    """The effect of a treatment that came to units at different times; withheld if a check fails.
+
+    Example: meterstone effect shops.csv --unit shop --time month --first-treated live --outcome y
+    """
+    panel = read_panel(file, unit=unit, time=time, first_treated=first_treated, outcome=outcome)
+    found = effect(panel)
+
+    def told(each: Any) -> dict[str, float] | None:
+        if each is None:
+            return None
+        return {"att": each.att, "se": each.se, "lo95": each.low, "hi95": each.high}
+
+    nothing = {"att": None, "se": None, "lo95": None, "hi95": None}
+    document: dict[str, Any] = {
+        "verdict": found.verdict, "withheld": found.withheld, "estimator": "did2s",
+        **(told(found.estimate) or nothing),
+        "by_time": [{"time": e, **(told(v) or {})} for e, v in found.by_time.items()],
+        "estimators": {name: told(each) for name, each in found.estimators.items()},
+        "checks": [asdict(check) for check in found.checks],
+        "smallest_effect": found.smallest, "units": found.units, "treated": found.treated,
+        "dropped": list(found.dropped), "sentence": found.sentence,
+    }  # fmt: skip
+    emit(document, as_json=json_)
+    if not json_:
+        print(found.sentence)
+        for check in found.checks:
+            print(f"  {'●' if check.passed else '▲'} {check.name}: {check.says}")

@@ -1,0 +1,53 @@
+"""Anomalies: what never happened is flagged once, what always happens never."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from meterstone.insight.anomalies import anomalies, probation
+
+
+def noise(seed: int, size: int = 1200) -> np.ndarray:
+    time = np.arange(size)
+    return 50 + 10 * np.sin(2 * np.pi * time / 48) + np.random.default_rng(seed).normal(0, 1, size)
+
+
+def test_a_disturbance_is_flagged_soon_and_once() -> None:
+    values = noise(1)
+    values[800:830] += 40
+    flagged = [at for at, found in enumerate(anomalies(values)) if found.flagged]
+    near = [at for at in flagged if 800 <= at < 870]
+    assert 1 <= len(near) <= 2, "once, and once more when it is over"
+    assert near[0] <= 806
+    assert len(flagged) <= 4
+
+
+def test_a_season_that_stops_is_seen_although_no_value_is_odd() -> None:
+    values = noise(2)
+    values[900:1000] = 50 + np.random.default_rng(9).normal(0, 1, 100)
+    assert any(found.flagged for found in anomalies(values)[900:1000])
+
+
+def test_calm_series_alarm_seldom() -> None:
+    false = sum(f.flagged for seed in range(5) for f in anomalies(noise(seed + 10)))
+    assert false <= 10, "of 5,100 values that are judged"
+
+
+def test_scores_are_of_the_past_alone() -> None:
+    values = noise(3)
+    whole = anomalies(values)
+    assert anomalies(values[:700]) == whole[:700][: len(values[:700])] or probation(700) != (
+        probation(len(values))
+    )
+    later = values.copy()
+    later[1000:] = 0
+    assert anomalies(later)[:1000] == whole[:1000]
+
+
+def test_nothing_is_known_of_short_constant_or_empty_series() -> None:
+    assert not any(found.score for found in anomalies(np.array([1.0, 99.0, 1.0])))
+    assert not any(found.flagged for found in anomalies(np.full(400, 7.0)))
+    assert anomalies(np.array([])) == []
+    gaps = noise(4)
+    gaps[::7] = np.nan
+    assert len(anomalies(gaps)) == len(gaps)
