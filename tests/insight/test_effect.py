@@ -108,7 +108,10 @@ def test_all_on_one_day_have_nobody_beside_them() -> None:
     made.outcome = [1.0] * len(made.outcome)
     assert "constant" in effect(made).sentence
     made = panel(1)
-    made.unit.append("0"), made.period.append(1), made.first.append(0), made.outcome.append(1.0)
+    made.unit.append("0")
+    made.period.append(1)
+    made.first.append(0)
+    made.outcome.append(1.0)
     assert "two values" in effect(made).sentence
 
 

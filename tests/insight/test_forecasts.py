@@ -9,7 +9,7 @@ import pytest
 
 from meterstone.errors import InputError
 from meterstone.insight.forecasts import LEAST, forecast, forecast_all
-from meterstone.insight.series import Series, read_series
+from meterstone.insight.series import Floats, Series, read_series
 
 rng = np.random.default_rng
 
@@ -19,10 +19,10 @@ def series(values: object, name: str = "s") -> Series:
     return Series(name, tuple(range(1, len(told) + 1)), told)
 
 
-def seasonal(seed: int, size: int = 140) -> np.ndarray:
+def seasonal(seed: int, size: int = 140) -> Floats:
     time = np.arange(size)
     wave = 20 * np.sin(2 * np.pi * time / 7)
-    return 200 + 0.3 * time + wave + rng(seed).normal(0, 4, size)
+    return np.asarray(200 + 0.3 * time + wave + rng(seed).normal(0, 4, size))
 
 
 def test_a_season_and_a_trend_are_found_and_the_interval_holds() -> None:

@@ -1,0 +1,55 @@
+"""The commands on files: rows for other tools, sentences for people, errors with the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homes import Meterstone
+
+
+@pytest.fixture
+def meterstone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Meterstone:
+    return Meterstone(tmp_path / "home", monkeypatch, capfd)
+
+
+def test_a_forecast_as_rows_and_in_words(meterstone: Meterstone, tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    rows = [f"a,{n},{100 + n + 10 * (n % 4)}" for n in range(1, 41)] + ["b,1,1", "b,2,2", "b,3,3"]
+    file.write_text("unique_id,ds,y\n" + "\n".join(rows))
+    made = meterstone(
+        "forecast", str(file), "--horizon", "2", "--season", "4", "--json", home=False
+    ).json
+    assert [row["ds"] for row in made] == ["41", "42", "4", "5"]
+    assert list(made[0]) == ["unique_id", "ds", "mean", "lo95", "hi95", "model", "withheld"]
+    assert made[0]["lo95"] <= made[0]["mean"] <= made[0]["hi95"]
+    assert made[0]["mean"] == pytest.approx(100 + 41 + 10, abs=3)
+    assert made[2]["mean"] is None
+    assert "at least 12" in made[2]["withheld"]
+    assert (
+        "no forecast: 3 observations"
+        in meterstone("forecast", str(file), "--horizon", "2", home=False).out
+    )
+
+
+def test_anomalies_and_effects(meterstone: Meterstone, tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    values = [10 + n % 5 for n in range(300)]
+    values[250] = 900
+    file.write_text("timestamp,value\n" + "\n".join(f"t{n},{v}" for n, v in enumerate(values)))
+    rows = meterstone("anomalies", str(file), "--json", home=False).json
+    assert next(row["timestamp"] for row in rows if row["flagged"]) == "t250"
+    assert all(0 <= row["score"] <= 1 for row in rows)
+    assert "t250" in meterstone("anomalies", str(file), home=False).out
+    shops = tmp_path / "shops.csv"
+    shops.write_text("u,t,g,y\na,1,,1\na,2,,2\n")
+    columns = ("--unit", "u", "--time", "t", "--first-treated", "g", "--outcome", "y")
+    told = meterstone("effect", str(shops), *columns, "--json", home=False).json
+    assert (told["verdict"], told["att"]) == ("withheld", None)
+    assert "no unit is treated" in meterstone("effect", str(shops), *columns, home=False).out
+    wrong = meterstone("effect", str(file), *columns, home=False)
+    assert wrong.code == 2
+    assert "no column 'u'" in wrong.err
