@@ -85,14 +85,19 @@ def whole_house(folder: Path, more_metrics: str = "") -> Iterator[House]:
     file = folder / "catalogue" / "catalogue.yaml"
     file.write_text(file.read_text().replace("gates:", f"{more_metrics.strip(chr(10))}\ngates:"))
     with Home(folder) as home:
-        site = Site(home.board, lambda: home.watch.now, csrf_token)
-        said = Said(site)
-        behind = inside(home, URL, site, said)
-        reached = Reached(fast(home, behind))
-        guarded = home.people.guard(reached, URL, said.refused)
-        clients = {STRANGER: TestClient(guarded, raise_server_exceptions=False)}
-        for role in Role:
-            client = TestClient(guarded, raise_server_exceptions=False)
-            owned = [OWN] if role is Role.OWNER else []
-            clients[str(role)] = sign_in(client, home, role, owned)
-        yield House(home, guarded, sorted(set(served(list(behind.routes)))), reached, clients)
+        yield house_of(home)
+
+
+def house_of(home: Home) -> House:
+    """The house of an open home, with one person of each role; the owner owns `OWN`."""
+    site = Site(home.board, lambda: home.watch.now, csrf_token)
+    said = Said(site)
+    behind = inside(home, URL, site, said)
+    reached = Reached(fast(home, behind))
+    guarded = home.people.guard(reached, URL, said.refused)
+    clients = {STRANGER: TestClient(guarded, raise_server_exceptions=False)}
+    for role in Role:
+        client = TestClient(guarded, raise_server_exceptions=False)
+        owned = [OWN] if role is Role.OWNER else []
+        clients[str(role)] = sign_in(client, home, role, owned)
+    return House(home, guarded, sorted(set(served(list(behind.routes)))), reached, clients)

@@ -38,6 +38,7 @@ class Proof(NamedTuple):
 
 
 PROOFS = {
+    "api": Proof("api", "api"),
     "kill": Proof("kill_ingest", options=KILLS),
     "kill_sync": Proof("kill_sync", "kill_sync", KILLS),
     "truth": Proof("truth_table", "truth", networks=True),

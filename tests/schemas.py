@@ -1,0 +1,124 @@
+"""The API judged by its own document: schemathesis makes requests from it, as people of a role."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import CheckFunction
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from meterstone.people.principals import can_give, principal_of
+from meterstone.people.rights import Role
+from visitors import person
+from whole import OWN, House
+
+CHECKS: list[CheckFunction] = [
+    not_a_server_error, status_code_conformance, content_type_conformance,
+    response_schema_conformance,
+]  # fmt: skip
+
+
+class Begun:
+    """An application that has begun already: schemathesis begins what it calls again and again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        for _ in range(2):
+            asked = (await receive())["type"]
+            await send({"type": f"{asked}.complete"})
+
+
+@dataclass
+class Told:
+    """What the API answered.
+
+    Attributes:
+        statuses: of all answers.
+        reached: operations that answered with 2xx at least once.
+        operations: of the document.
+        failures: what its document does not allow, each with the request.
+    """
+
+    operations: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    reached: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+
+def bearer_of(house: House, role: Role, owned: Sequence[str] = (OWN,)) -> Mapping[str, str]:
+    """A token with everything that somebody of a role can give to one."""
+    people = house.home.people
+    who = person(people, role, owned if role is Role.OWNER else [])
+    with house.home.ledger.read() as seen:
+        rights = can_give(principal_of(seen.people.get(who)))
+    return {"Authorization": f"Bearer {people.tokens.make(who, 'a test', rights, 1).secret}"}
+
+
+def judged(
+    house: House,
+    headers: Mapping[str, str],
+    examples: int,
+    *,
+    valid: bool = True,
+    known: Mapping[str, Sequence[str]] | None = None,
+) -> Told:
+    """Ask every operation so often.
+
+    Args:
+        house: whose application is asked.
+        headers: of somebody.
+        examples: requests of each operation.
+        valid: requests keep to the document; else they break it.
+        known: parameters of paths to what there is: every second request names such, for one that
+            is made up leads to 404 alone.
+    """
+    schema = schemathesis.openapi.from_asgi(
+        "/api/v1/openapi.json", Begun(house.app), headers=dict(headers)
+    )
+    mode = GenerationMode.POSITIVE if valid else GenerationMode.NEGATIVE
+    operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+    made = [each.as_strategy(generation_mode=mode) for each in operations]
+    told = Told(len(operations))
+
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+    )  # fmt: skip
+    @given(data=st.data())
+    def every_operation(data: st.DataObject) -> None:
+        for operation, strategy in zip(operations, made, strict=True):
+            case = data.draw(strategy)
+            if known and data.draw(st.booleans()):
+                there = {name: known[name] for name in case.path_parameters if known.get(name)}
+                for name, values in there.items():
+                    case.path_parameters[name] = data.draw(st.sampled_from(values))
+            answer = case.call(headers=dict(headers))
+            told.statuses[answer.status_code] += 1
+            if answer.status_code < 300:
+                told.reached.add(operation.label)
+            try:
+                case.validate_response(answer, checks=CHECKS)
+            except (Failure, FailureGroup) as failure:
+                told.failures.append(f"{operation.label} {answer.status_code}: {failure}")
+
+    every_operation()
+    return told
