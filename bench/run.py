@@ -26,7 +26,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "memory": (memory.run, 10_000_000),
     "sync": (sync.run, sync.LARGE),
     "framework": (framework.run, 0),
-    "reads": (reads.run, 0),
+    "reads": (reads.run, 5),
     "live": (live.run, live.VIEWERS),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
