@@ -103,6 +103,7 @@ def test_a_fault_is_seen_told_shown_and_over(scene: Scene) -> None:
     scene.calls(20)
     quiet = scene.look()
     assert (quiet.sentence, quiet.incidents) == ("All is well.", ())
+    assert quiet.lead == "1 integration is connected; 0 incidents are open."
     began = scene.now
     scene.fail(4)
     loud = scene.look()

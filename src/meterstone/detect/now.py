@@ -110,7 +110,9 @@ def sentence(
 ) -> tuple[str, str]:
     """The answer to *is anything wrong?*, and one line of fact."""
     wrong = [each for each in states if each.health not in ("healthy", "paused", "quiet")]
-    lead = f"{len(states)} integrations are connected; {len(incidents)} incidents are open."
+    lead = (
+        f"{_many(len(states), 'integration')} connected; {_many(len(incidents), 'incident')} open."
+    )
     if not states:
         return "Nothing is connected yet.", "Connect a system to see how it is."
     if not wrong and not incidents:
@@ -121,6 +123,10 @@ def sentence(
         said.append(f"So do {len(wrong) - 3} more.")
     said = said or [f"{incidents[0].title}."]
     return " ".join([*said, "Everything else is well."]), lead
+
+
+def _many(number: int, thing: str) -> str:
+    return f"1 {thing} is" if number == 1 else f"{number} {thing}s are"
 
 
 def same(one: Now | None, other: Now) -> bool:
