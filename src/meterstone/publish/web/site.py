@@ -84,11 +84,12 @@ class Site:
         as_of = self.as_of(request)
         return self.board.card(scope, as_of.day, as_of.known_at)
 
-    @staticmethod
-    def keep(request: Request, *beside: Source) -> None:
+    def keep(self, request: Request, *beside: Source) -> None:
         """Let the answer be kept until the board changes, of which every page shows the days, or a
         source beside it. It has no form, and nothing of the person but what follows from role,
-        rights and shops."""
+        rights and shops. While something is in progress nothing is kept: the page says how far."""
+        if self.busy():
+            return
         depends_on(request.scope, "board")
         for source in beside:
             depends_on(request.scope, source)
