@@ -22,7 +22,7 @@ from meterstone.people.service import House as People
 from meterstone.people.sessions import Browser as From
 from running import running
 
-_READY_S = 300.0
+_READY_S = 600.0
 _VENDORS = 9
 NETWORK = Scope("network")
 
@@ -91,7 +91,9 @@ class House:
         self, browser: Browser, role: Role | None, **options: object
     ) -> Iterator[BrowserContext]:
         """A browser in which somebody of a role is signed in; None: a stranger."""
-        context = browser.new_context(base_url=self.address, locale="en-GB", **options)
+        context = browser.new_context(
+            base_url=self.address, locale="en-GB", reduced_motion="reduce", **options
+        )
         context.set_default_timeout(20_000)
         if role is not None:
             name = Cookies(https=False).session
