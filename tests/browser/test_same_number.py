@@ -81,14 +81,17 @@ def _metrics(card: Card) -> Mapping[str, Mapping[str, Any]]:
 def test_the_api_gives_the_bytes_that_were_signed(reader: httpx2.Client, card: Card) -> None:
     answer = reader.get("/api/v1/scorecards/network/*", params=_past(card))
     assert answer.content == card.body
-    assert answer.headers["etag"] == f'"{card.hash}"'
+    assert card.hash in answer.headers["etag"]
 
 
 def test_the_page_shows_every_number_as_the_scorecard_has_it(
     house: House, reader: httpx2.Client, card: Card
 ) -> None:
     cookies = {"meterstone": house.cookie(Role.ANALYST)}
-    answer = httpx2.get(f"{house.address}/catalogue", params=_past(card), cookies=cookies)
+    answer = httpx2.get(
+        f"{house.address}/catalogue", params=_past(card), cookies=cookies,
+        headers={"Accept": "text/html"}, timeout=60,
+    )  # fmt: skip
     assert card.hash in answer.text
     shown = {name: unescape(value) for name, value in _ROW.findall(answer.text)}
     assert shown == {name: number(metric).value for name, metric in _metrics(card).items()}

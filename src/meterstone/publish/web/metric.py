@@ -56,7 +56,6 @@ class _Page:
 
     def show(self, request: Request) -> Response:
         """The page of a metric."""
-        self._site.keep(request)
         found = self._find(request)
         if found is None:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
