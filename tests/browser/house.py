@@ -94,7 +94,7 @@ class House:
         context = browser.new_context(
             base_url=self.address, locale="en-GB", reduced_motion="reduce", **options
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         if role is not None:
             name = Cookies(https=False).session
             context.add_cookies([{"name": name, "value": self.cookie(role), "url": self.address}])
