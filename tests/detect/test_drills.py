@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +82,17 @@ def test_an_alarm_between_two_drills_is_a_false_one_of_the_next() -> None:
         since=at(-10),
     )  # fmt: skip
     assert (found.alarms, found.false_alarms, found.detected_s) == (2, 1, 4)
+
+
+def test_what_is_told_late_is_of_the_drill_in_which_it_began() -> None:
+    lost = judged(
+        Task("square", "lost", harmful=True), [], series="s", began=at(-99), ended=at(-50),
+        over=at(-40),
+    )  # fmt: skip
+    late = replace(alert("webhooks_arrive", 5), started_at=at(-60))
+    given = {"series": "s", "began": BEGAN, "ended": at(20), "over": at(60)}
+    assert judged(SKEW, [late], **given, earlier=[lost]).alarms == 0  # type: ignore[arg-type]  # by name
+    assert judged(SKEW, [late], **given).false_alarms == 1  # type: ignore[arg-type]  # by name
 
 
 def test_no_alarm_is_right_about_a_harmless_fault() -> None:

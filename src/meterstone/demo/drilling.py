@@ -240,6 +240,7 @@ class Driller:
     def __init__(self, ground: Ground, series: str, over: threading.Event) -> None:
         self._ground, self._series, self._over = ground, series, over
         self._since: datetime | None = None
+        self._earlier: list[Drill] = []
         self._chance: dict[str, random.Random] = {}
 
     def run(self, tasks: Sequence[Task], done: Callable[[Drill], object]) -> None:
@@ -264,10 +265,13 @@ class Driller:
             self._over.wait(_SETTLE_S)
             self._await(lambda: not self._loud(task.vendor), _OVER_S)
         since, self._since = self._since, datetime.now(UTC)
-        return judged(
+        made = judged(
             task, self._ground.alerts(task.vendor), series=self._series, began=began, ended=ended,
-            over=self._since, since=since, note="" if calm else "what was before was not over",
+            over=self._since, since=since, earlier=self._earlier,
+            note="" if calm else "what was before was not over",
         )  # fmt: skip
+        self._earlier.append(made)
+        return made
 
     def _seen(self, task: Task, since: datetime) -> Alert | None:
         return first(self._ground.alerts(task.vendor), task, since)

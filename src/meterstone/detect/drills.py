@@ -78,9 +78,17 @@ def first(alerts: Iterable[Alert], task: Task, since: datetime) -> Alert | None:
     return min(fired, key=lambda alert: alert.fired_at or since, default=None)
 
 
+def _of_before(alert: Alert, drill: Drill) -> bool:
+    """Whether an alarm is about a drill before: a budget burns on when webhooks are given up, ten
+    minutes after they were lost."""
+    began_then = drill.started_at <= alert.started_at <= drill.ended_at
+    return began_then and right(alert, Task(drill.vendor, drill.fault, harmful=drill.harmful))
+
+
 def judged(
     task: Task, alerts: Iterable[Alert], *, series: str, began: datetime, ended: datetime,
-    over: datetime, since: datetime | None = None, note: str = "",
+    over: datetime, since: datetime | None = None, earlier: Sequence[Drill] = (),
+    note: str = "",
 ) -> Drill:  # fmt: skip
     """What the alarms made of a drill.
 
@@ -88,9 +96,12 @@ def judged(
         alerts: of the vendor.
         began, ended: when the fault truly did.
         over: until when alarms are counted.
+        earlier: drills before: what is right about one of them and began in its time is told late
+            and no alarm of this one.
         since: from when on; until it began, each is a false one. None: from the beginning.
     """
     fired = [a for a in alerts if a.fired_at and (since or began) <= a.fired_at <= over]
+    fired = [a for a in fired if not any(_of_before(a, drill) for drill in earlier)]
     seen = first(fired, task, began)
     true = [a for a in fired if right(a, task) and a.fired_at and a.fired_at >= began]
     over_at = [alert.resolved_at for alert in true if alert.resolved_at is not None]
