@@ -28,7 +28,9 @@ def kind_of(path: str) -> str:
     ``/owners/*/metrics/*``."""
     first, *rest = path.strip("/").split("/")
     kept = [
-        part if place % 2 or (place == 0 and first in _LITERAL_SECOND) else "*"
+        part
+        if ":" not in part and (place % 2 or (place == 0 and first in _LITERAL_SECOND))
+        else "*"
         for place, part in enumerate(rest)
     ]
     return "/" + "/".join([first, *kept])
