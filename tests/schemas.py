@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import CheckFunction
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
+from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -96,29 +99,45 @@ def judged(
     )
     mode = GenerationMode.POSITIVE if valid else GenerationMode.NEGATIVE
     operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
-    made = [each.as_strategy(generation_mode=mode) for each in operations]
     told = Told(len(operations))
+
+    for operation in operations:
+        try:
+            _asked(operation, headers, examples, mode, known or {}, told)
+        except Unsatisfiable:  # one that takes any text cannot be broken
+            if valid:
+                raise
+    return told
+
+
+def _asked(
+    operation: APIOperation[Any, Any, Any],
+    headers: Mapping[str, str],
+    examples: int,
+    mode: GenerationMode,
+    known: Mapping[str, Sequence[str]],
+    told: Told,
+) -> None:
+    strategy = operation.as_strategy(generation_mode=mode)
 
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate],
     )  # fmt: skip
     @given(data=st.data())
-    def every_operation(data: st.DataObject) -> None:
-        for operation, strategy in zip(operations, made, strict=True):
-            case = data.draw(strategy)
-            if known and data.draw(st.booleans()):
-                there = {name: known[name] for name in case.path_parameters if known.get(name)}
-                for name, values in there.items():
-                    case.path_parameters[name] = data.draw(st.sampled_from(values))
-            answer = case.call(headers=dict(headers))
-            told.statuses[answer.status_code] += 1
-            if answer.status_code < 300:
-                told.reached.add(operation.label)
-            try:
-                case.validate_response(answer, checks=CHECKS)
-            except (Failure, FailureGroup) as failure:
-                told.failures.append(f"{operation.label} {answer.status_code}: {failure}")
+    def ask(data: st.DataObject) -> None:
+        case = data.draw(strategy)
+        if known and data.draw(st.booleans()):
+            for name in case.path_parameters:
+                if known.get(name):
+                    case.path_parameters[name] = data.draw(st.sampled_from(known[name]))
+        answer = case.call(headers=dict(headers))
+        told.statuses[answer.status_code] += 1
+        if answer.status_code < 300:
+            told.reached.add(operation.label)
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except (Failure, FailureGroup) as failure:
+            told.failures.append(f"{operation.label} {answer.status_code}: {failure}")
 
-    every_operation()
-    return told
+    ask()

@@ -123,9 +123,12 @@ def main() -> int:
     wrong += open_ + let_in
     lines = [
         *_head(), *rows, "",
+        f"- Each operation and role: {given.valid} requests that keep to the document, at most "
+        f"{given.broken} that break it (their sign-in too: 401).",
         f"- {operations} operations; {len(reached)} of them answered 2xx to at least one of the "
-        "requests; the others need what is not there (an incident, a report, an endpoint of their "
-        "own) and were answered with problem details. That they work is shown by their own tests.",
+        "requests; the others, which mostly need things that are not there (an incident, a "
+        "report, an endpoint of their own), with problem details alone: of their good answers "
+        "this says nothing.",
         f"- The owner of one shop asked for {len(known['franchise'])} shops by name, {idor} "
         f"requests: {len(open_)} answered otherwise than they should be.",
         f"- A stranger asked all {stranger} operations: {len(let_in)} not answered 401.",

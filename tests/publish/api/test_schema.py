@@ -28,7 +28,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def test_the_document_is_kept_to(house: House, role: Role) -> None:
     told = judged(house, bearer_of(house, role), EXAMPLES)
     assert not told.failures
-    assert told.statuses.total() == EXAMPLES * told.operations > 100
+    assert told.statuses.total() > 100
     assert 401 not in told.statuses, "somebody is signed in"
     least = {200: 2, 403: 100} if role is Role.OWNER else {200: 40}
     assert all(told.statuses[status] >= number for status, number in least.items()), told
