@@ -26,7 +26,7 @@ def carry(service: Any, letter: EmailMessage, key: str, at: datetime) -> None:
 
     Args:
         service: what Apprise read in the URL: its ``NotifyEmail``, whose types are loose.
-        letter: gets sender, receivers, date and id; sent twice, both are the same bytes.
+        letter: gets sender, receivers, date and id; sent twice, both have the same id.
         key: of the letter.
         at: its date.
 

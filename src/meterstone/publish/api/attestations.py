@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meterstone.errors import InputError
 from meterstone.publish.api.past import Moment
-from meterstone.publish.api.ports import Given
+from meterstone.publish.api.ports import Asking, Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
 
 router = APIRouter(tags=["attestations"])
@@ -61,7 +61,11 @@ class NewStatement(BaseModel):
 
     model_config = {"extra": "forbid"}
     columns: dict[str, Any]
-    person: str = Field(max_length=400)
+    person: str = Field(
+        "", max_length=400,
+        description="Who states it, where a program sends it for somebody; of a person who is "
+        "signed in it is that person.",
+    )  # fmt: skip
     role: str = Field(max_length=400)
     expires_at: Moment
     evidence_uri: str = Field("", max_length=2000)
@@ -102,12 +106,14 @@ def attestations_due(
     responses=answers(*WRITES),
     dependencies=[Depends(json_alone)],
 )
-def attest(fact: Annotated[str, Path(max_length=100)], sent: NewStatement, given: Given) -> Stated:
+def attest(
+    fact: Annotated[str, Path(max_length=100)], sent: NewStatement, given: Given, asking: Asking
+) -> Stated:
     """Put a statement on record; 201 when it is on disk."""
     stated = given.attests.attest(
         fact,
         sent.columns,
-        person=sent.person,
+        person=asking.name if asking.id.startswith("person:") else sent.person or asking.name,
         role=sent.role,
         evidence=_evidence(sent),
         expires_at=_utc(sent.expires_at),
