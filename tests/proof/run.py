@@ -54,6 +54,7 @@ PROOFS = {
     "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
     "live": Proof("live_sync", "live_sync"),
     "drills": Proof("drills", "drills"),
+    "on_page": Proof("on_page", "on_page"),
     "declaration": Proof("declaration", "declaration", networks=True),
 }
 
