@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from apis import ADMIN, As
+from meterstone.board.model import Board
 from meterstone.people.rights import RIGHTS, Principal, Role
 from meterstone.publish.cache import Cached, depends_on
 from meterstone.publish.web.site import Site
@@ -228,16 +230,27 @@ def test_an_answer_that_became_old_is_made_once_for_all_who_wait(world: World) -
 
 
 def test_every_page_that_is_kept_follows_the_board(world: World) -> None:
+    busy: list[str] = []
+    site = Site(cast("Board", None), lambda: None, busy=lambda: busy)
+
     def shop(request: Request) -> Response:
-        Site.keep(request, "now")
+        site.keep(request, "now")
         world.made += 1
         return PlainTextResponse("page")
 
-    versions = {name: (lambda name=name: world.versions[name]) for name in ("board", "now")}
-    client = TestClient(As(Cached(Starlette(routes=[Route("/", shop)]), versions)))
+    app = Cached(
+        Starlette(routes=[Route("/", shop)]),
+        {"board": lambda: world.versions["board"], "now": lambda: world.versions["now"]},
+    )
+    client = TestClient(As(app))
     for changed in ("board", "now"):
         client.get("/")
         client.get("/")
         world.versions[changed] += 1
     client.get("/")
     assert world.made == 3, "made anew for each change, and only then"
+    world.versions["board"] += 1
+    busy.append("being measured")
+    client.get("/")
+    client.get("/")
+    assert world.made == 5, "a page that says how far it is is not kept"
