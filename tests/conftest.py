@@ -41,7 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     all that use the simulated networks, which are begun first because they take longest."""
     for item in items:
         file = item.path.relative_to(_ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group("networks" if _on_networks(item) else file))
+        group = "networks" if _on_networks(item) else file
+        if file.startswith("tests/browser/"):
+            group = "browser"  # one demonstration for all
+        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: not _on_networks(item))
 
 
