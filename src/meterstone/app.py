@@ -276,7 +276,7 @@ class Home:
         """Looks after everything: alerts, incidents, and how it is now."""
         return Watch(
             ledger=self.ledger, warehouse=self.warehouse, vocabulary=vocabulary(),
-            definitions=load_of_home(self.path, self.catalogue),
+            definitions=load_of_home(self.path, lambda: self.catalogue),
             around=Watched(self.hub, self.recorder), franchises=franchises_of, tell=self._tell,
             days=BoardDays(self.board),
             silence=Silence(lambda at: maintenance_windows(self._of_attestations, at)),

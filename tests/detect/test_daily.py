@@ -38,6 +38,9 @@ class Uptimes:
     def scopes(self, kind: str) -> list[Named]:
         return [Named(Scope("integration", "square"), "Square")] if kind == "integration" else []
 
+    def days(self, _scope: Scope) -> list[date]:
+        return [DAY]
+
     def history(self, _metric: str, scope: Scope) -> list[DayValue]:
         verdicts: list[Any] = ["met", "no_data", "not_met"]
         values: list[Any] = [99.95, None, 99.0 if scope.kind == "network" else "healthy"]

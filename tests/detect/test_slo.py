@@ -68,12 +68,12 @@ def test_an_id_is_used_once_and_all_errors_are_told(tmp_path: Path) -> None:
 
 def test_a_home_has_its_own_or_the_default_ones(tmp_path: Path) -> None:
     catalogue = definitions(framework_path())
-    assert [slo.id for slo in load_of_home(tmp_path, catalogue).slos] == [
+    assert [slo.id for slo in load_of_home(tmp_path, lambda: catalogue).slos] == [
         slo.id for slo in DEFAULT.slos
     ]
     one = f"{{slo: s, title: t, objective: 99, counter: calls, {SAYS}}}"
     written(tmp_path, f"{COUNTER}slos: [{one}]")
-    [own] = load_of_home(tmp_path, catalogue).slos
+    [own] = load_of_home(tmp_path, lambda: catalogue).slos
     assert (own.id, own.objective, own.period) == ("s", 0.99, timedelta(days=30))
 
 

@@ -128,6 +128,7 @@ def test_an_admin_plans_when_reports_are_made(home: Home, client: TestClient) ->
     sign_in(client, home, Role.ADMIN)
     assert "Nothing is planned yet" in client.get("/settings/reports").text
     home.planned.begin()
+    home.planned.plan_all()
     sent = _send(
         client, "/settings/reports", "/settings/reports", kind="daily", at="05:15", active="on"
     )

@@ -40,6 +40,9 @@ _AT_ONCE = 30
 _LEAST_PAUSE_S, _SHARE = 15.0, 4.0
 """Between two evaluations there is at least this long, and so many times as long as one took."""
 
+_FIRST_PAUSE_S = 2.0
+"""A server answers first, and evaluates then: reading a catalogue keeps it from both."""
+
 _NO_NEWS = ("input", "revision", "other")
 """Kinds of changes by which nothing is measured or judged differently."""
 
@@ -193,7 +196,7 @@ class Evaluator:
             self._thread = None
 
     def _run(self) -> None:
-        pause = 0.0
+        pause = _FIRST_PAUSE_S
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:

@@ -34,7 +34,7 @@ def export(
     Example: meterstone slo export > objectives.yaml
     """
     folder = home_path(home)
-    found = load_of_home(folder, _catalogue(folder))
+    found = load_of_home(folder, lambda: _catalogue(folder))
     known = [slo.id for slo in found.slos]
     for name in only or []:
         if name not in known:

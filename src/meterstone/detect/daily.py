@@ -84,6 +84,8 @@ class BoardDays:
         }  # fmt: skip
 
     def _by_key(self, metric: str) -> Sequence[tuple[str, Sequence[DayValue]]]:
+        if not self._board.days(Scope("network")):
+            return []  # nothing is kept yet; the catalogue, which takes seconds, is not read for it
         known = self._board.catalogue.metrics.get(metric)
         if known is None:
             return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -179,22 +179,19 @@ def default_path() -> Path:
     return Path(str(files("meterstone.detect").joinpath("definitions", "default.yaml")))
 
 
-def load_of_home(home: Path, catalogue: Catalogue) -> Definitions:
-    """The definitions of a home: its own ``alerts.yaml``; else the default ones, of the metrics
-    that its catalogue has.
+def load_of_home(home: Path, catalogue: Callable[[], Catalogue]) -> Definitions:
+    """The definitions of a home: its own ``alerts.yaml``, else the default ones. Of those, what is
+    over a metric that the home does not have never finds anything.
+
+    Args:
+        home: its folder.
+        catalogue: asked for own definitions alone: reading it takes seconds.
 
     Raises:
         CatalogueError: see `load`.
     """
     own = home / "alerts.yaml"
-    if own.exists():
-        return load(own, catalogue)
-    known = load(default_path())
-    return replace(
-        known,
-        slos=tuple(slo for slo in known.slos if slo.raw.metric in (None, *catalogue.metrics)),
-        rules=tuple(rule for rule in known.rules if rule.raw.metric in (None, *catalogue.metrics)),
-    )
+    return load(own, catalogue()) if own.exists() else load(default_path())
 
 
 def load(path: Path, catalogue: Catalogue | None = None) -> Definitions:

@@ -31,6 +31,7 @@ def test_a_report_on_time_is_made_and_mailed_by_the_worker(
         home.__dict__["board"] = Board(card)
         url = f"mailto://127.0.0.1:{port}?smtp=127.0.0.1&from=hub@example.com&to=ops@example.com"
         channel = home.notifications.add_channel("board", url, "test")
+        home.planned.plan_all()
         home.planned.begin()
         daily = home.planned.plans()[0]
         home.planned.plan(

@@ -55,6 +55,7 @@ def planned(
     )  # fmt: skip
     made = Planned(ledger, reports, lambda: BERLIN, lambda: [Channel("board"), Channel("ops")])
     made.begin()
+    made.plan_all()
     for plan in made.plans():
         made.plan(replace(plan, since=DAY - timedelta(days=2), channels=("ops",)), "test")
     return made
@@ -70,6 +71,7 @@ def test_each_kind_has_a_plan_and_what_somebody_planned_is_kept(planned: Planned
     daily = replace(planned.plans()[0], at="05:30", active=False)
     planned.plan(daily, "person:1")
     planned.begin()
+    planned.plan_all()
     assert planned.plans()[0] == daily
     with planned._ledger.read() as seen:
         assert len(seen.queue.all(kind=LOOK)) == 1

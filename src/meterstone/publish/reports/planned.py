@@ -65,19 +65,25 @@ class Planned:
         return {LOOK: self._look}
 
     def begin(self) -> None:
-        """Queue a first look, unless one waits; plan each kind that nobody planned."""
+        """Queue a first look, unless one waits."""
         with self._ledger.change("schedule") as change:
+            change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill")
+
+    def plan_all(self) -> None:
+        """Plan each kind that nobody planned yet."""
+        with self._ledger.read() as seen:
+            planned = {plan.kind for plan in seen.reports.plans()}
+        if planned >= set(FIRST_AT):
+            return
+        zone = self._zone()  # of the catalogue, which takes seconds to read
+        with self._ledger.change("schedule") as change:
+            since = change.now.astimezone(zone).date() - timedelta(days=1)
             planned = {plan.kind for plan in change.reports.plans()}
-            today = change.now.astimezone(self._zone()).date()
             for kind, at in FIRST_AT.items():
                 if kind not in planned:
                     change.reports.plan(
-                        ReportPlan(
-                            kind=kind, active=True, at=at, channels=(),
-                            since=today - timedelta(days=1),
-                        )
-                    )  # fmt: skip
-            change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill")
+                        ReportPlan(kind=kind, active=True, at=at, channels=(), since=since)
+                    )
 
     def plans(self) -> list[ReportPlan]:
         """When each kind is made, in the order of `KINDS`."""
@@ -128,6 +134,7 @@ class Planned:
         """The next look is queued first: a failure of this one does not end the series."""
         with self._ledger.change("schedule") as change:
             change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill", at=change.now + EVERY)
+        self.plan_all()
         now = self._ledger.now()
         self.look(now)
         self._reports.forget(now - KEPT)
