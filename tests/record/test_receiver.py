@@ -31,7 +31,7 @@ from meterstone.record import answers, receiver
 from meterstone.record.answers import JSON, PROBLEM, PROTOBUF
 from meterstone.record.bodies import Limits, gunzip
 from meterstone.record.receiver import create_receiver, serve
-from meterstone.record.serving import ended_by_signals
+from meterstone.record.serving import ended_by_signals, listening
 
 NDJSON = "application/x-ndjson"
 Probe = Callable[..., dict[str, Any]]
@@ -634,3 +634,8 @@ def test_the_page_has_every_error_with_its_status() -> None:
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
     said = {row[0].strip("| `"): row[1] for row in rows if row[1].isdigit()}
     assert said == {kind.__name__: str(status.value) for kind, status in answers.STATUS.items()}
+
+
+def test_head_and_body_of_an_answer_do_not_wait_for_each_other() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

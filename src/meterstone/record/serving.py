@@ -28,6 +28,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
+        # Inherited by every connection. asyncio sets it for sockets that say that they are TCP,
+        # which these do not: head and body of an answer would wait 40 ms for each other.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise InputError(
             f"cannot listen: {error.strerror or error}",
