@@ -43,17 +43,6 @@ class Ring:
         inside = (self._stamp >= first) & (self._stamp <= last)
         return float(self._good[inside].sum()), float(self._total[inside].sum())
 
-    def by_slot(self, until_s: float, number: int) -> list[tuple[float, float]]:
-        """The newest slots, oldest first, the one of ``until`` last."""
-        last = int(until_s // self.width_s)
-        found = []
-        for slot in range(last - number + 1, last + 1):
-            place = slot % self.size
-            held = self._stamp[place] == slot
-            pair = (float(self._good[place]), float(self._total[place])) if held else (0.0, 0.0)
-            found.append(pair)
-        return found
-
     def _place(self, at_s: float) -> int | None:
         slot = int(at_s // self.width_s)
         place = slot % self.size

@@ -24,10 +24,6 @@ from meterstone.insight.series import Floats
 LEAST = 60
 """Values that are looked at before any can be judged, or 15 % of the series where that is more."""
 
-THRESHOLD = 0.5
-"""From which score a value is flagged: its stretch is as far from the past as the farthest that the
-past itself had."""
-
 _STRETCH = 40
 _NEIGHBOURS = 20
 _MOST_MEMORY = 3_000
@@ -39,7 +35,8 @@ _SURE = 20
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A value: how odd it is, from 0 (as ever) to 1, and whether it is flagged."""
+    """A value: how odd it is, from 0 (as ever) to 1, and whether it is flagged: from 0.5 on, where
+    its stretch is as far from the past as the farthest that the past itself had."""
 
     score: float
     flagged: bool

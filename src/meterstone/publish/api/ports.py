@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Protocol, cast
+from datetime import datetime
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
@@ -16,30 +16,13 @@ from meterstone.detect.state import Now
 from meterstone.framework import Measures
 from meterstone.ledger import Ledger
 from meterstone.people.rights import Principal
+from meterstone.publish.attesting import Attests
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.reports.service import Reports
 
 
-class Attests(Protocol):
+class Evidence(Attests, Protocol):
     """An opened home, as far as attestations and maintenance windows need it."""
-
-    def attestation_forms(self) -> Mapping[str, Sequence[Any]]:
-        """Fields by fact."""
-
-    def attest(
-        self,
-        fact: str,
-        columns: Mapping[str, Any],
-        *,
-        person: str,
-        role: str,
-        evidence: str | tuple[bytes, str, str],
-        expires_at: datetime,
-    ) -> Mapping[str, Any]:
-        """Put a statement on record."""
-
-    def attestations_due(self, within: timedelta = ...) -> Sequence[Any]:
-        """The review queue."""
 
     def approve_maintenance(
         self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str
@@ -61,7 +44,7 @@ class Ports:
     alerts: AlertPort
     ledger: Ledger
     measures: Measures
-    attests: Attests
+    attests: Evidence
     connecting: Connecting
     webhooks: Callable[[str], Webhooks]
     reports: Reports

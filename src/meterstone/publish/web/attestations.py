@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from anyio import to_thread
@@ -25,6 +25,7 @@ from meterstone.facts import vocabulary
 from meterstone.facts.typed import typed
 from meterstone.people.guard import PRINCIPAL
 from meterstone.people.rights import Principal, Right
+from meterstone.publish.attesting import Attests
 from meterstone.publish.web.forms import NO_STORE, answer_to
 from meterstone.publish.web.site import Site
 
@@ -40,31 +41,6 @@ _CONTROLS: Mapping[str, str] = {
     "timestamp": "datetime-local", "date": "date", "integer": "number", "number": "number",
     "decimal": "number", "boolean": "choice", "enum": "choice",
 }  # fmt: skip
-
-
-class Attests(Protocol):
-    """An opened home, as far as statements need it."""
-
-    def attestation_forms(self) -> Mapping[str, Sequence[Any]]:
-        """Fields by fact."""
-
-    def attest(
-        self,
-        fact: str,
-        columns: Mapping[str, Any],
-        *,
-        person: str,
-        role: str,
-        evidence: str | tuple[bytes, str, str],
-        expires_at: datetime,
-    ) -> Mapping[str, Any]:
-        """Put a statement on record."""
-
-    def attestations_due(self, within: timedelta = ...) -> Sequence[Any]:
-        """Statements that expire within a time or have expired, soonest first."""
-
-    def retract(self, fact: str, key: Mapping[str, str], person: str, role: str) -> object:
-        """Withdraw a statement."""
 
 
 def routes(site: Site, home: Attests) -> list[BaseRoute]:
