@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "catalogue",
         "detect.state",
         "detect.service",
+        "insight.findings",
         "people",
         # what people and programs do with connections; both faces speak with it
         "connect.connecting",
@@ -74,8 +75,19 @@ ALLOWED: dict[str, set[str]] = {
     "client": {"errors", "scorecard.model", "detect.state"},
     "sandbox": {"errors", "facts"},
     "ledger": {"errors", "scorecard.canonical", "scorecard.sign"},
-    # statistics over any series; knows nothing of where it comes from
-    "insight": {"errors"},
+    # statistics over any series, and the studies that ask them of facts and scorecards
+    "insight": {
+        "errors",
+        "facts",
+        "catalogue",
+        "measure.results",
+        "measure.gates",
+        "measure.history",
+        "board.model",
+        "ledger",
+        "record.model",
+        "warehouse.base",
+    },
     "framework": {"errors", "catalogue", "measure.results", "scorecard"},
     "settings": {"errors"},
 }

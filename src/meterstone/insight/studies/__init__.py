@@ -1,0 +1,1 @@
+"""The questions that are asked once a day; see docs/insight.md."""
