@@ -15,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as RowMapping
 from contextlib import closing
 from dataclasses import replace
@@ -49,6 +49,9 @@ from meterstone.detect.slo import load_of_home
 from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
+from meterstone.insight.service import Insights
+from meterstone.insight.source import HomeSource
+from meterstone.insight.studies import studies
 from meterstone.ledger import Ledger
 from meterstone.measure.explain import Explanation, explain
 from meterstone.measure.gates import MaintenanceWindow, maintenance_windows
@@ -212,8 +215,11 @@ class Home:
         return Access(self.ledger, self.connectors, self.egress, tell=self._tell)
 
     def _tell(self, rows: Iterable[RowMapping[str, Any]]) -> None:
+        self._land(rows, "connections")
+
+    def _land(self, rows: Iterable[RowMapping[str, Any]], name: str) -> None:
         body = "\n".join(map(json.dumps, rows)).encode() + b"\n"
-        self.recorder.land(facts_of_ours(body, "connections", "hub"))
+        self.recorder.land(facts_of_ours(body, name, "hub"))
 
     @cached_property
     def hub(self) -> Hub:
@@ -471,6 +477,35 @@ class Home:
     def board(self) -> KeptBoard:
         """What faces read."""
         return KeptBoard(self.ledger, lambda: self.catalogue)
+
+    @cached_property
+    def insights(self) -> Insights:
+        """What studies find in all this."""
+        return Insights(self, studies)
+
+    def source(self, day: date | None = None) -> HomeSource:
+        """Facts of a closed day as known now, for studies.
+
+        Raises:
+            InputError: nothing was measured yet.
+        """
+        days = self.board.days(Scope("network"))
+        if not days:
+            raise InputError(
+                "nothing was measured yet", place=str(self.path), mend="run `meterstone measure`"
+            )
+        day = day or days[-1]
+        self.recorder.map_new()
+        return HomeSource(
+            warehouse=self.warehouse, board=self.board, ledger=self.ledger,
+            vocabulary=frozenset(vocabulary()), day=day, at=day_end(day, self.zone),
+            known_at=datetime.now(UTC), zone=self.zone,
+        )  # fmt: skip
+
+    def state(self, rows: Sequence[RowMapping[str, Any]], name: str) -> None:
+        """Put rows of facts of ours on record, and map them."""
+        self._land(rows, name)
+        self.recorder.map_new()
 
     @cached_property
     def evaluator(self) -> Evaluator:

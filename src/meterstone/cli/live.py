@@ -47,6 +47,7 @@ def worker_of(home: Home, threads: int) -> Worker:
         Schedule(home.ledger, home.reconciler, rules()),
         CheckSchedule(home.ledger, home.access),
         home.planned,
+        home.insights,
     ):
         for kind, handler in schedule.handlers.items():
             worker.handle(kind, handler)

@@ -83,7 +83,11 @@ def fast(home: Home, app: ASGIApp) -> ASGIApp:
     cached = Cached(
         app,
         {
-            "board": lambda: (home.board.version, tuple(home.busy.sentences())),
+            "board": lambda: (
+                home.board.version,
+                home.insights.version,
+                tuple(home.busy.sentences()),
+            ),
             "now": lambda: now_version(home),
         },
     )

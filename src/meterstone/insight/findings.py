@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from meterstone.ledger.findings import FindingBody, Round
 from meterstone.measure.results import Scope
 
 Cell = float | str | bool | None
@@ -179,11 +180,12 @@ class Found:
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """JSON-ready members; not finite numbers are refused when it is made canonical."""
+    """JSON-ready members."""
     document: dict[str, Any] = msgspec.to_builtins(finding)
     return document
 
 
-def of_dict(document: dict[str, Any]) -> Finding:
-    """The finding of its members."""
-    return msgspec.convert(document, Finding)
+def read_kept(round_: Round, kept: FindingBody) -> KeptFinding:
+    """A finding as the ledger keeps it."""
+    finding = msgspec.json.decode(kept.body, type=Finding)
+    return KeptFinding(finding, round_.day, round_.known_at, kept.hash)

@@ -28,6 +28,7 @@ from meterstone.ledger.checkpoints import Checkpoints
 from meterstone.ledger.connections import Connection, Connections
 from meterstone.ledger.cursors import Cursors
 from meterstone.ledger.discrepancies import Discrepancies
+from meterstone.ledger.findings import Findings
 from meterstone.ledger.inbound import Inbound
 from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
@@ -71,6 +72,7 @@ class Change:
     scorecards: Scorecards = field(init=False)
     reports: Reports = field(init=False)
     notices: Notices = field(init=False)
+    findings: Findings = field(init=False)
 
     def __post_init__(self) -> None:
         queue = QueueIn(self._tx)
@@ -90,6 +92,7 @@ class Change:
             ("scorecards", Scorecards(self._tx)),
             ("reports", Reports(self._tx)),
             ("notices", Notices(self._tx)),
+            ("findings", Findings(self._tx)),
         ):
             object.__setattr__(self, name, part)
 

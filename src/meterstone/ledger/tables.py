@@ -528,6 +528,41 @@ scope_days = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
 )
 
+study_rounds = sa.Table(
+    "study_rounds",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("study", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),  # a calendar day, ISO 8601
+    sa.Column("known_at", Moment, nullable=False),
+    sa.Column("input", sa.Text, nullable=False),  # digest of what was read
+    sa.Column("took_s", sa.Float, nullable=False),
+    sa.Column("found", sa.Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_study_rounds_study", study_rounds.c.study, study_rounds.c.day)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("round", _Number, sa.ForeignKey("study_rounds.number"), nullable=False),
+    sa.Column("scope_kind", sa.Text, nullable=False),
+    sa.Column("scope_key", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # canonical JSON, zstd
+    sqlite_autoincrement=True,
+)
+sa.Index(
+    "uq_findings_round",
+    findings.c.round,
+    findings.c.scope_kind,
+    findings.c.scope_key,
+    findings.c.key,
+    unique=True,
+)
+
 report_runs = sa.Table(
     "report_runs",
     metadata,

@@ -1,1 +1,11 @@
 """The questions that are asked once a day; see docs/insight.md."""
+
+from __future__ import annotations
+
+from meterstone.insight.study import Study
+
+
+def studies() -> tuple[Study, ...]:
+    """All of them, in the order in which they are asked: later ones may read what earlier ones
+    found. Called when they are first needed: their libraries take a second to load."""
+    return ()

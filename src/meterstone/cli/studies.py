@@ -1,0 +1,93 @@
+"""Commands of studies: ask them, and read what they found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from meterstone.app import Home
+from meterstone.cli.shared import HomeOption, JsonOption, emit, scope_of
+from meterstone.insight.findings import as_dict
+from meterstone.measure.results import Scope, read_day
+from meterstone.settings import home_path
+
+app = typer.Typer()
+insight_app = typer.Typer(
+    no_args_is_help=True, help="Forecasts, risks, effects and returns, with their evidence."
+)
+app.add_typer(insight_app, name="insight")
+
+
+@insight_app.command("run")
+def insight_run(
+    study: Annotated[list[str] | None, typer.Argument(help="Studies (default: all).")] = None,
+    day: Annotated[str | None, typer.Option(help="A closed day (default: the newest).")] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Also where nothing has changed since.")
+    ] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Ask the studies now; a server asks them once a day by itself.
+
+    Example: meterstone insight run forecasts risk
+    """
+    wanted = None if day is None else read_day(day, "--day", "--day 2026-03-31")
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with (
+        Home(home_path(home)) as opened,
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+    ):
+        task = progress.add_task("looking for what was measured", total=None)
+        if not opened.board.days(Scope("network")):
+            progress.update(task, description="measuring all targets for the first time")
+            opened.evaluator.run_once()
+        done = opened.insights.run(
+            study or (), wanted, lambda what: progress.update(task, description=what), anew=anew
+        )
+        rows = [
+            {
+                "study": each.round.study, "day": each.round.day.isoformat(), "new": each.new,
+                "found": each.round.found, "took_s": round(each.round.took_s, 2),
+            }
+            for each in done
+        ]  # fmt: skip
+    emit(rows, as_json=json_)
+    if not json_:
+        for row in rows:
+            how = f"in {row['took_s']} s" if row["new"] else "nothing has changed since"
+            print(f"{row['study']}: {row['found']} findings of {row['day']}, {how}")
+
+
+@insight_app.command("show")
+def insight_show(
+    study: Annotated[str | None, typer.Argument(help="One study (default: all).")] = None,
+    scope: Annotated[
+        str | None, typer.Option("--scope", help="Such as network or franchise:KEY (default: all).")
+    ] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """What the studies found, a sentence each; with --json everything.
+
+    Example: meterstone insight show effect
+    """
+    whom = None if scope is None else scope_of(scope)
+    with Home(home_path(home)) as opened:
+        found = opened.insights.of(whom, study)
+    emit(
+        [
+            {"day": kept.day.isoformat(), "hash": kept.hash, **as_dict(kept.finding)}
+            for kept in found
+        ],
+        as_json=json_,
+    )
+    if not json_:
+        for kept in found:
+            mark = "◐ withheld: " if kept.finding.withheld else "● "
+            print(f"{mark}{kept.finding.sentence}")
+        if not found:
+            print("Nothing was found yet: run `meterstone insight run`.")
