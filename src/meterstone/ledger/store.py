@@ -185,7 +185,7 @@ def _open_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Two that open an empty file at once are in each other's way here, and SQLite does not wait."""
+    """Two that open an empty file at once collide here, and SQLite does not wait."""
     last = time.monotonic() + _WAIT_S
     while True:
         try:
