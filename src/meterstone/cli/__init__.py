@@ -19,6 +19,7 @@ from meterstone.cli import (
     drill,
     exchange,
     insight,
+    loading,
     measurement,
     notifying,
     people,
@@ -69,6 +70,7 @@ for part in (
     notifying,
     people,
     insight,
+    loading,
 ):
     app.add_typer(part.app)
 
