@@ -15,10 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homes import own_catalogue
 from meterstone.app import Home
-from meterstone.cli.site import Said, fast, inside
-from meterstone.people.csrf import csrf_token
+from meterstone.cli.site import Said, fast, inside, site_of
 from meterstone.people.rights import Role
-from meterstone.publish.web.site import Site
 from visitors import sign_in
 
 URL = "http://testserver"
@@ -90,7 +88,7 @@ def whole_house(folder: Path, more_metrics: str = "") -> Iterator[House]:
 
 def house_of(home: Home) -> House:
     """The house of an open home, with one person of each role; the owner owns `OWN`."""
-    site = Site(home.board, lambda: home.watch.now, csrf_token)
+    site = site_of(home)
     said = Said(site)
     behind = inside(home, URL, site, said)
     reached = Reached(fast(home, behind))

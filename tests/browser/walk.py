@@ -19,6 +19,8 @@ HEIGHTS = {390: 844, 1280: 900, 2560: 1440}
 MOST_BYTES = 300_000
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _LITERAL_SECOND = {"settings", "account"}
+_NAMES_BELOW = "insight"
+"""Every part below this one is what a page is about."""
 _NO_PAGES = ("/logout", "/api/", "/oauth/", "/static/", "/metrics", "/v1/", "/hooks/", "/live")
 _FILES = (".pdf", ".xlsx", ".eml", ".json", ".csv", ".yaml", ".html", ".svg", ".parquet", ".zip")
 
@@ -27,13 +29,11 @@ def kind_of(path: str) -> str:
     """Which page an address is, whatever it is about: ``/owners/F1/metrics/m`` is
     ``/owners/*/metrics/*``."""
     first, *rest = path.strip("/").split("/")
-    kept = [
-        part
-        if ":" not in part and (place % 2 or (place == 0 and first in _LITERAL_SECOND))
-        else "*"
-        for place, part in enumerate(rest)
-    ]
-    return "/" + "/".join([first, *kept])
+    kept = [first]
+    for place, part in enumerate(rest):
+        literal = place % 2 or (place == 0 and first in _LITERAL_SECOND)
+        kept.append(part if literal and ":" not in part and _NAMES_BELOW not in kept else "*")
+    return "/" + "/".join(kept)
 
 
 @dataclass

@@ -47,6 +47,7 @@ from meterstone.publish.web import (
     executive,
     first,
     gates,
+    insight,
     landed,
     maintenance,
     metric,
@@ -72,10 +73,19 @@ def site_app(home: Home, url: str, telemetry: Telemetry) -> ASGIApp:
         url: how people and vendors call us, such as ``https://meterstone.example``.
         telemetry: measures the requests.
     """
-    site = Site(home.board, lambda: home.watch.now, csrf_token, home.busy.sentences)
+    site = site_of(home)
     said = Said(site)
     behind = fast(home, inside(home, url, site, said))
     return telemetry.requests(home.people.guard(behind, url, said.refused))
+
+
+def site_of(home: Home) -> Site:
+    """What the pages of a home read."""
+
+    def busy() -> list[str]:
+        return [*home.busy.sentences(), *home.insights.busy.sentences()]
+
+    return Site(home.board, lambda: home.watch.now, csrf_token, busy, home.insights)
 
 
 def fast(home: Home, app: ASGIApp) -> ASGIApp:
@@ -86,7 +96,7 @@ def fast(home: Home, app: ASGIApp) -> ASGIApp:
             "board": lambda: (
                 home.board.version,
                 home.insights.version,
-                tuple(home.busy.sentences()),
+                (*home.busy.sentences(), *home.insights.busy.sentences()),
             ),
             "now": lambda: now_version(home),
         },
@@ -112,6 +122,7 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *metric.routes(site, lambda *asked: _rows(home, *asked)),
         *landed.routes(site, home.log.get),
         *gates.routes(site),
+        *insight.routes(site),
         *connections.routes(site, home.ledger, HomeDoors(home)),
         *maintenance.routes(site, home),
         *owners.routes(site),

@@ -27,6 +27,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Executive", "/executive", Right.EXECUTIVE, "Did it pay back?", first=True),
     Entry("Operations", "/operations", Right.OPERATIONS, "What is wrong now?", first=True),
     Entry("Owners", "/owners", Right.OWNERS, "What it did for each shop", first=True),
+    Entry(
+        "Insight",
+        "/insight",
+        Right.METRICS,
+        "What comes, what is at risk, what it brought",
+        first=True,
+    ),
     Entry("Gates", "/gates", Right.METRICS, "Runs of days, and what breaks them", first=True),
     Entry("Metrics", "/catalogue", Right.METRICS, "Every target, measured", first=True),
     Entry("Incidents", "/incidents", Right.OPERATIONS, "What broke, and whose fault", first=True),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from meterstone.errors import InputError, MeterstoneError
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.cache import Source, depends_on
+from meterstone.publish.findings import Findings, NoFindings
 from meterstone.publish.web.asof import NAMES, AsOf, days_beside, read_as_of
 from meterstone.publish.web.headers import PAGE_HEADERS
 from meterstone.publish.web.nav import Entry, entries_for
@@ -60,12 +61,14 @@ class Site:
         now: the state of this moment; gives None until the watch has looked once.
         csrf: the token of a form, of the session that the request belongs to.
         busy: what a reader waits for at this moment, a sentence each.
+        findings: what studies found.
     """
 
     board: Board
     now: Callable[[], Now | None]
     csrf: Callable[[Request], str] = _no_token
     busy: Callable[[], Sequence[str]] = tuple
+    findings: Findings = field(default_factory=NoFindings)
 
     def as_of(self, request: Request) -> AsOf:
         """The past that the reader chose.

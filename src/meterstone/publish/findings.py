@@ -1,0 +1,176 @@
+"""Findings as faces show them: the port they are read through, their order, and their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+from urllib.parse import quote
+
+from meterstone.insight.findings import Advice, Cell, Column, Figure, Finding, KeptFinding
+from meterstone.measure.results import Scope
+from meterstone.scorecard.values import (
+    NOTHING,
+    VerdictLook,
+    format_day,
+    format_interval,
+    format_value,
+)
+
+WITHHELD = VerdictLook("◐", "Withheld", "doubt")
+"""How a finding looks that is not claimed: the evidence does not carry it yet."""
+
+_URGENCY = (
+    "risk", "anomalies", "capacity", "outlook", "worth", "effect", "forecasts", "targets", "owners",
+)  # fmt: skip
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NO_BREAK = "\u00a0"
+_QUANTITY = re.compile(r"(?<=\d) (?=[%×a-zA-Z])")
+
+
+class Asked(Protocol):
+    """A study, as far as a face names it."""
+
+    @property
+    def name(self) -> str:
+        """For programs."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+
+class Findings(Protocol):
+    """What studies found, as kept. Thread-safe; every call answers within milliseconds."""
+
+    @property
+    def studies(self) -> Sequence[Asked]:
+        """The studies that are asked."""
+
+    def of(
+        self, scope: Scope | None = None, study: str | None = None, day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> Sequence[KeptFinding]:  # fmt: skip
+        """Findings, by study, each study's most important first.
+
+        Args:
+            scope: whom they concern; None: anybody.
+            study: of this one; None: of all.
+            day: of no later day; None: of any.
+            known_at: as known then; None: now.
+        """
+
+    def one(
+        self, study: str, key: str, scope: Scope, day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> KeptFinding | None:  # fmt: skip
+        """One finding; see `of`."""
+
+
+class NoFindings:
+    """Where no study is asked."""
+
+    studies: Sequence[Asked] = ()
+
+    def of(
+        self, scope: Scope | None = None, study: str | None = None, day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> Sequence[KeptFinding]:  # fmt: skip
+        """None."""
+        del scope, study, day, known_at
+        return ()
+
+    def one(
+        self, study: str, key: str, scope: Scope, day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> KeptFinding | None:  # fmt: skip
+        """None."""
+        del study, key, scope, day, known_at
+        return None
+
+
+def ordered(found: Sequence[KeptFinding]) -> list[KeptFinding]:
+    """The most important first: what asks for something to be done before what holds, and that
+    before what is withheld; then what is urgent before what can wait, as each study has it."""
+
+    def place(at: int) -> tuple[int, int, int]:
+        finding = found[at].finding
+        kind = 2 if finding.withheld else 1 if not finding.advice else 0
+        return kind, urgency(finding.study), at
+
+    return [found[at] for at in sorted(range(len(found)), key=place)]
+
+
+def urgency(study: str) -> int:
+    """The place of a study: what breaks tonight before what pays next year."""
+    return _URGENCY.index(study) if study in _URGENCY else len(_URGENCY)
+
+
+def finding_link(finding: Finding) -> str:
+    """Its page, without as-of; that of a franchise lies below the franchise."""
+    path = f"{quote(finding.study)}/{quote(finding.key)}"
+    scope = finding.scope
+    if scope.kind == "franchise":
+        return f"/owners/{quote(scope.key)}/insight/{path}"
+    return f"/insight/{path}" + ("" if scope.kind == "network" else f"?scope={quote(str(scope))}")
+
+
+@dataclass(frozen=True, slots=True)
+class FigureText:
+    """A figure in words; ``between`` is its 95 % interval, empty where there is none."""
+
+    title: str
+    value: str
+    words: bool
+    between: str
+
+
+def figure_text(figure: Figure) -> FigureText:
+    """A figure with its unit and its interval."""
+    value = figure.value
+    words = isinstance(value, str) and not _DAY.fullmatch(value)
+    return FigureText(figure.title, value_text(value, figure.unit), words, between(figure))
+
+
+def value_text(value: Cell, unit: str = "") -> str:
+    """A value of a figure, a point or a row: numbers with unit, days as people say them."""
+    if isinstance(value, str):
+        return format_day(value) if _DAY.fullmatch(value) else value
+    return format_value(value, unit)
+
+
+def between(figure: Figure) -> str:
+    """Its interval; one-sided where one bound is known."""
+    low, high, unit = figure.low, figure.high, figure.unit
+    if low is not None and high is not None:
+        return format_interval((low, high), unit)
+    if low is not None:
+        return f"at least {format_value(low, unit)}"
+    return "" if high is None else f"at most {format_value(high, unit)}"
+
+
+def cell_text(cell: Cell, column: Column) -> str:
+    """A cell of a table."""
+    return NOTHING if cell in (None, "") else value_text(cell, column.unit)
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no number stands on another line than what it counts."""
+    return _QUANTITY.sub(_NO_BREAK, text)
+
+
+def advised(found: Sequence[KeptFinding]) -> list[tuple[KeptFinding, Advice]]:
+    """What to do, one advice of each finding after the other, the most important first."""
+    kept = [each for each in ordered(found) if not each.finding.withheld]
+    most = max((len(each.finding.advice) for each in kept), default=0)
+    seen: set[tuple[Scope, str]] = set()
+    result = []
+    for at in range(most):
+        for each in kept:
+            for advice in each.finding.advice[at : at + 1]:
+                if (each.finding.scope, advice.title) not in seen:
+                    seen.add((each.finding.scope, advice.title))
+                    result.append((each, advice))
+    return result

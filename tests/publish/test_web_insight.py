@@ -1,0 +1,207 @@
+"""Insight: what asks for action first, what is withheld never looks like a claim, and owners read
+the findings of their own shops alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+from typing import cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from browser.walk import kind_of
+from meterstone.board.model import Board
+from meterstone.insight.findings import Advice, Column, Curve, Figure, Picture, Point, Table
+from meterstone.measure.results import Scope
+from meterstone.publish.findings import (
+    advised,
+    cell_text,
+    figure_text,
+    finding_link,
+    ordered,
+    unbroken,
+)
+from meterstone.publish.web.insight import drawn_of, namer, overview, routes, table_of
+from meterstone.publish.web.site import Site
+from publish.found import DAY, KNOWN, TITLES, MemoryFindings, effect, examples, finding, kept, risk
+from publish.web.boards import MemoryBoard
+
+BOARD = cast("Board", MemoryBoard())
+
+
+def client(found: MemoryFindings | None = None) -> TestClient:
+    memory = MemoryFindings(examples()) if found is None else found
+    return TestClient(Starlette(routes=routes(Site(BOARD, lambda: None, findings=memory))))
+
+
+def page(path: str, found: MemoryFindings | None = None) -> str:
+    answer = client(found).get(path)
+    assert answer.status_code == 200
+    return unescape(answer.text).replace("\u00a0", " ")
+
+
+def test_what_asks_for_action_comes_first_and_what_is_withheld_last() -> None:
+    places = [(each.finding.study, each.finding.key) for each in ordered(examples())]
+    assert places[0] == ("risk", "incident_7d")
+    assert places[-1] == ("effect", "retention")
+    assert [each.finding.study for each in ordered(examples())][:2] == ["risk", "risk"]
+
+
+def test_advice_is_taken_from_each_finding_in_turn_and_never_from_a_withheld_one() -> None:
+    two = finding("worth", "b", advice=(Advice("1", "First", "a"), Advice("2", "Second", "b")))
+    held = replace(risk("square", 9), withheld="Too few incidents.")
+    found = [kept(each) for each in (two, finding("effect", "c", advice=(Advice("3", "Third", ""),
+             )), held)]  # fmt: skip
+    assert [advice.title for _, advice in advised(found)] == ["First", "Third", "Second"]
+
+
+def test_the_same_advice_at_two_integrations_is_two_things_to_do() -> None:
+    found = [kept(risk("square", 9)), kept(risk("clover", 9)), kept(risk("clover", 9))]
+    assert len(advised(found)) == 2
+
+
+def test_the_first_page_says_how_much_there_is_to_do() -> None:
+    text = page("/insight")
+    assert "3 things are worth doing; 7 findings hold, 1 withheld." in text
+    assert text.index("Failure risk") < text.index("Effect of going live") < text.index("Forecasts")
+    assert "Not asked yet" in text
+    assert "Gate outlook: asked" in text, "it found nothing so far"
+    shown = overview(examples(), TITLES, namer(BOARD))
+    assert sum(group["all"] for group in shown["groups"]) == len(examples())
+
+
+def test_without_findings_the_page_says_what_to_do() -> None:
+    assert "Nothing was found out yet." in page("/insight", MemoryFindings())
+    past = page("/insight?day=2020-01-01")
+    assert "Nothing was found out by this day." in past
+    assert "Choose a later day" in past
+
+
+def test_a_day_shows_what_was_known_by_then() -> None:
+    later = kept(replace(effect(), sentence="Later."), DAY + timedelta(days=1))
+    memory = MemoryFindings([later, kept(effect())])
+    assert "Later." in page("/insight/effect/sales", memory)
+    assert "Later." not in page(f"/insight/effect/sales?day={DAY}", memory)
+    before = f"/insight/effect/sales?known_at={(KNOWN - timedelta(1)).isoformat()}"
+    assert client(memory).get(before.replace("+", "%2B")).status_code == 404
+
+
+def test_a_withheld_finding_says_why_and_none_of_its_figures_is_large() -> None:
+    text = page("/insight/effect/retention")
+    assert "Nothing is claimed." in text
+    assert "another 3 months of data would show" in text
+    assert "Joint test of six months before: p = 0.003." in text
+    assert '<p class="big' not in text
+    assert "Figures that are not claimed" in text
+    assert "Does not hold" in text
+    assert '<p class="big' in page("/insight/effect/sales")
+
+
+def test_a_study_tells_claims_from_what_is_withheld() -> None:
+    text = page("/insight/effect")
+    assert "Going live raised sales by 4.1 % (95 %: 2.6 to 5.7)" in text
+    assert text.index("What holds") < text.index("Withheld: the evidence")
+    none = MemoryFindings([kept(effect(withheld=True))])
+    assert "Effect of going live: nothing is claimed" in page("/insight/effect", none)
+    assert "nothing was found out yet" in page("/insight/outlook")
+
+
+def test_a_picture_has_its_numbers_behind_it() -> None:
+    text = page("/insight/forecasts/platform_revenue_quarter")
+    assert text.count("<svg") > 3
+    assert "$201,850 ($195,300 to $208,500)" in text
+    assert "The last twelve beside what happened" in text
+    assert "1 December 2025" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/insight/never", 404),
+        ("/insight/effect/never", 404),
+        ("/insight/risk/incident_7d", 404),
+        ("/insight/risk/incident_7d?scope=integration:square", 200),
+        ("/insight/owners/value?scope=franchise:F1", 404),
+        ("/owners/F1/insight/owners/value", 200),
+        ("/owners/F2/insight/owners/value", 404),
+        ("/owners/F1/insight/effect/sales", 404),
+    ],
+)
+def test_an_address_names_study_key_and_scope(path: str, status: int) -> None:
+    """A shop's findings have no other address than below the shop, where owners are held to."""
+    assert client().get(path).status_code == status
+
+
+def test_every_link_of_the_pages_leads_to_a_finding() -> None:
+    for each in examples():
+        assert client().get(finding_link(each.finding)).status_code == 200
+    odd = finding("anomalies", "p95 ms: GET /v1/<x>?", scope=Scope("endpoint_group", "a b&c"))
+    text = page(finding_link(odd), MemoryFindings([kept(odd)]))
+    assert "P95 ms: get /v1/<x>?" in text
+
+
+def test_what_somebody_named_is_no_markup() -> None:
+    bad = "<script>alert(1)</script>"
+    named = finding(
+        "worth", "x", bad, title=bad, method=bad, withheld=bad,
+        figures=(Figure("f", bad, bad),), advice=(Advice("a", bad, bad, bad),),
+        tables=(Table("t", bad, (Column("c", bad),), ((bad,),)),),
+        pictures=(Picture(bad, bad, bad, (Curve("c", bad, "observed", (Point("2026-01-01", 1.0),
+                  Point("2026-01-02", 2.0))),)),),
+    )  # fmt: skip
+    for path in ("/insight", "/insight/worth", "/insight/worth/x"):
+        assert bad not in client(MemoryFindings([kept(named)])).get(path).text
+
+
+def test_figures_are_said_with_unit_and_interval() -> None:
+    def told(*figure: object) -> tuple[str, str]:
+        text = figure_text(Figure("x", "X", *figure))  # type: ignore[arg-type]
+        return text.value, text.between
+
+    assert told(4.1, "% change", 2.6, 5.7) == ("+4.1 %", "+2.6 % to +5.7 %")
+    assert told(4.1, "days", 2.0) == ("4.1 days", "at least 2 days")
+    assert told(4.1, "", None, 9.0) == ("4.1", "at most 9")
+    assert told("2026-04-01") == ("1 April 2026", "")
+    assert told(None, "USD") == ("—", "")
+    assert cell_text(None, Column("a", "A", "%")) == "—"
+    assert cell_text(True, Column("a", "A")) == "yes"
+    assert cell_text(3.14159, Column("a", "A", "h")) == "3.14 h"
+    assert unbroken("61 shops, 4.1 %") == "61\u00a0shops, 4.1\u00a0%"
+
+
+def test_long_tables_are_folded_and_say_what_is_left_out() -> None:
+    many = Table("t", "T", (Column("a", "A"), Column("b", "B")), tuple(("x", 1.0 * n)
+                 for n in range(450)))  # fmt: skip
+    told = table_of(many)
+    assert (len(told["rows"]), len(told["folded"]), told["left_out"]) == (25, 375, 50)
+    assert told["figures"] == {1}
+
+
+def test_pictures_of_any_shape_are_drawn() -> None:
+    def curve(kind: str, *points: Point) -> Curve:
+        return Curve(kind, kind, kind, points)  # type: ignore[arg-type]
+
+    shapes = [
+        (curve("observed", Point("2026-01-01", 1.0)),),
+        (curve("observed", Point("a", 1.0), Point("b", None), Point("c", 2.0)),),
+        (curve("observed", Point(0.1, 0.12)), curve("compared", Point(0.0, 0.0), Point(1.0, 1.0))),
+        (curve("expected", *(Point(f"2026-01-01T{h:02}:00:00Z", h * 1.0, 0.0, 9.0)
+                             for h in range(24))),),
+        (curve("observed", Point(1.0, 5.0)), curve("expected", Point("a", 2.0))),
+    ]  # fmt: skip
+    for curves in shapes:
+        drawn = drawn_of(Picture("P", "x", "ms", curves))
+        assert drawn is not None
+        assert 'd="M' in drawn.chart.wide
+        assert len(drawn.rows[0]) == 1 + len(curves)
+    assert drawn_of(Picture("P", "x", "ms", (curve("observed", Point(1.0, None)),))) is None
+
+
+def test_pages_of_one_kind_are_known_as_such() -> None:
+    assert kind_of("/insight/risk/incident_7d") == "/insight/*/*"
+    assert kind_of("/owners/F1/insight/owners/value") == "/owners/*/insight/*/*"
+    assert kind_of("/owners/F1/metrics/m") == "/owners/*/metrics/*"
+    assert kind_of("/settings/people") == "/settings/people"
