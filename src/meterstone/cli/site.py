@@ -158,7 +158,7 @@ def _ports(home: Home) -> Ports:
     """What the API reads and does things with."""
     return Ports(
         board=home.board, now=lambda: home.watch.now, alerts=home.alerts, ledger=home.ledger,
-        measures=home, attests=home, reports=home.reports,
+        measures=home, attests=home, reports=home.reports, findings=home.insights,
         connecting=Connecting(home.access, home.ledger, home.connectors, lambda: home.reconciler),
         webhooks=lambda actor: Webhooks(home.ledger, actor, home.strangers_egress),
     )  # fmt: skip

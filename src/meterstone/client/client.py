@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -135,6 +136,32 @@ class Client:
         path = f"/framework/{system}" + (f"/{method}" if method else "")
         return self._wire.get(path, dict[str, Any])
 
+    # findings
+
+    def findings(
+        self,
+        scope: str | None = None,
+        *,
+        study: str | None = None,
+        withheld: bool | None = None,
+        day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> Iterator[model.FindingRow]:
+        """What studies found, by study, scope and key; of anybody, or of one scope alone."""
+        path, query = _of_scope("/findings", scope)
+        return self._wire.pages(
+            path, model.FindingRow, **query, study=study, withheld=withheld, day=day,
+            known_at=known_at,
+        )  # fmt: skip
+
+    def finding(
+        self, study: str, key: str, scope: str = "network", *, day: date | None = None,
+        known_at: datetime | None = None,
+    ) -> model.KeptFinding:  # fmt: skip
+        """One finding: figures, pictures, tables, checks and advice."""
+        path, query = _of_scope(f"/findings/{quote(study)}/{quote(key)}", scope)
+        return self._wire.get(path, model.KeptFinding, **query, day=day, known_at=known_at)
+
     # now
 
     def now(self) -> Now:
@@ -254,3 +281,11 @@ class Client:
     def report_file(self, report: str, name: str) -> bytes:
         """A file of a report."""
         return self._wire.file(f"/reports/{report}/files/{name}")
+
+
+def _of_scope(path: str, scope: str | None) -> tuple[str, Mapping[str, Any]]:
+    """Where something of a scope is; of a franchise below it, where its owner may ask too."""
+    kind, _, key = (scope or "").partition(":")
+    if kind == "franchise":
+        return f"/franchises/{quote(key)}{path}", {}
+    return path, {"scope": scope}

@@ -119,6 +119,133 @@ class Alert(_Answer, frozen=True, kw_only=True):
     incident: str
 
 
+class Scope(_Answer, frozen=True, kw_only=True):
+    """Whom something concerns: ``network`` (key ``*``), or a kind and a key."""
+
+    kind: str
+    key: str
+
+
+class Figure(_Answer, frozen=True, kw_only=True):
+    """A number of a finding; ``low`` and ``high`` are its 95 % interval."""
+
+    id: str
+    title: str
+    value: float | str | None
+    unit: str
+    low: float | None
+    high: float | None
+
+
+class Advice(_Answer, frozen=True, kw_only=True):
+    """What to do next, why, what it is worth, and where it is done."""
+
+    id: str
+    title: str
+    says: str
+    worth: str
+    link: str
+
+
+class FindingRow(_Answer, frozen=True, kw_only=True):
+    """What a study found; ``withheld`` says why nothing is claimed, None: it is claimed.
+
+    ``rank`` 1 is the most important of all that were asked for.
+    """
+
+    rank: int
+    study: str
+    key: str
+    scope: Scope
+    title: str
+    sentence: str
+    withheld: str | None
+    figures: tuple[Figure, ...]
+    advice: tuple[Advice, ...]
+    day: date
+    known_at: datetime
+    hash: str
+
+
+class FindingPoint(_Answer, frozen=True, kw_only=True):
+    """One place of a curve: ``x`` is an ISO date or a number."""
+
+    x: float | str
+    y: float | None
+    low: float | None
+    high: float | None
+
+
+class FindingCurve(_Answer, frozen=True, kw_only=True):
+    """A line with its band."""
+
+    id: str
+    title: str
+    kind: str
+    points: tuple[FindingPoint, ...]
+
+
+class FindingPicture(_Answer, frozen=True, kw_only=True):
+    """Curves over one pair of axes."""
+
+    title: str
+    x: str
+    unit: str
+    curves: tuple[FindingCurve, ...]
+    line: float | None
+
+
+class FindingColumn(_Answer, frozen=True, kw_only=True):
+    """One column of a table."""
+
+    id: str
+    title: str
+    unit: str
+
+
+class FindingTable(_Answer, frozen=True, kw_only=True):
+    """Rows, the most important one first."""
+
+    id: str
+    title: str
+    columns: tuple[FindingColumn, ...]
+    rows: tuple[tuple[float | str | bool | None, ...], ...]
+
+
+class FindingCheck(_Answer, frozen=True, kw_only=True):
+    """What has to hold before a finding is claimed, and whether it does."""
+
+    name: str
+    passed: bool
+    says: str
+
+
+class Finding(_Answer, frozen=True, kw_only=True):
+    """A finding with everything that it rests on."""
+
+    study: str
+    key: str
+    scope: Scope
+    title: str
+    sentence: str
+    method: str
+    withheld: str | None
+    figures: tuple[Figure, ...]
+    pictures: tuple[FindingPicture, ...]
+    tables: tuple[FindingTable, ...]
+    checks: tuple[FindingCheck, ...]
+    advice: tuple[Advice, ...]
+
+
+class KeptFinding(_Answer, frozen=True, kw_only=True):
+    """A finding as it is kept; ``hash``: sha256 of its canonical bytes."""
+
+    finding: Finding
+    day: date
+    known_at: datetime
+    hash: str
+
+
 class Connection(_Answer, frozen=True, kw_only=True):
     """A connection; ``mend`` says what mends a broken one."""
 

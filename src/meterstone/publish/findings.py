@@ -9,6 +9,8 @@ from datetime import date, datetime
 from typing import Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from meterstone.insight.findings import Advice, Cell, Column, Figure, Finding, KeptFinding
 from meterstone.measure.results import Scope
 from meterstone.scorecard.values import (
@@ -174,3 +176,37 @@ def advised(found: Sequence[KeptFinding]) -> list[tuple[KeptFinding, Advice]]:
                     seen.add((each.finding.scope, advice.title))
                     result.append((each, advice))
     return result
+
+
+class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding in a list; pictures, tables and checks stand with the finding alone.
+
+    ``rank``: 1 is the most important of all that were asked for. ``hash``: sha256 of the canonical
+    bytes of the finding.
+    """
+
+    rank: int
+    study: str
+    key: str
+    scope: Scope
+    title: str
+    sentence: str
+    withheld: str | None
+    figures: tuple[Figure, ...]
+    advice: tuple[Advice, ...]
+    day: date
+    known_at: datetime
+    hash: str
+
+
+def rows(found: Sequence[KeptFinding]) -> list[FindingRow]:
+    """Findings as a list has them, the most important first."""
+    return [
+        FindingRow(
+            rank=rank, study=of.study, key=of.key, scope=of.scope, title=of.title,
+            sentence=of.sentence, withheld=of.withheld, figures=of.figures, advice=of.advice,
+            day=each.day, known_at=each.known_at, hash=each.hash,
+        )
+        for rank, each in enumerate(ordered(found), 1)
+        for of in (each.finding,)
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ from meterstone.publish.api import (
     attestations,
     audit,
     connections,
+    findings,
     framework,
     franchises,
     gates,
@@ -34,7 +35,8 @@ from meterstone.publish.api.problems import Problem, add_handlers, answers
 PREFIX = "/api/v1"
 
 _ROUTERS = (
-    me.router, scorecards.router, metrics.router, gates.router, franchises.router, state.router,
+    me.router, scorecards.router, metrics.router, gates.router, franchises.router,
+    findings.router, state.router,
     incidents.router, reconciliation.router, connections.router, attestations.router,
     maintenance.router, reports.router, webhooks.router, audit.router, framework.router,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from meterstone.framework import Measures
 from meterstone.ledger import Ledger
 from meterstone.people.rights import Principal
 from meterstone.publish.attesting import Attests
+from meterstone.publish.findings import Findings
 from meterstone.publish.outbound.service import Webhooks
 from meterstone.publish.reports.service import Reports
 
@@ -48,6 +49,7 @@ class Ports:
     connecting: Connecting
     webhooks: Callable[[str], Webhooks]
     reports: Reports
+    findings: Findings
 
 
 async def _ports(request: Request) -> Ports:
