@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import day, framework, live, memory, otlp, reads, report, sync, year
+from bench import anomaly, day, framework, live, memory, otlp, reads, report, sync, year
 from bench.report import Outcome
 
 Step = Callable[[str], None]
@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "memory": (memory.run, 10_000_000),
     "sync": (sync.run, sync.LARGE),
     "framework": (framework.run, 0),
+    "anomaly": (anomaly.run, 0),
     "reads": (reads.run, 5),
     "live": (live.run, live.VIEWERS),
 }
