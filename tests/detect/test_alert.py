@@ -115,6 +115,21 @@ def test_an_alert_goes_on_after_a_restart() -> None:
     assert [alert.id for alert in after.alive] == [before.id]
 
 
+def test_what_was_told_is_over_when_the_last_alarm_of_its_cause_is_and_budgets_do_not_count() -> (
+    None
+):
+    machine = Machine()
+    machine.step(at(0), [finding("slow", clear_s=5.0), finding("calls_fail", clear_s=20.0)])
+    machine.step(at(1), [finding("calls_succeed", clear_s=90.0, budget="30 % of it is left")])
+    machine.step(at(8), [finding("silent", kind="data", clear_s=1.0)])
+    assert machine.over == {}, "calls still fail"
+    machine.step(at(30), [])
+    assert machine.over == {"square:service": at(0), "square:data": at(8)}, "as last seen"
+    machine.step(at(200), [])
+    assert machine.alive == []
+    assert machine.over["square:service"] == at(0)
+
+
 def test_alerts_of_one_cause_are_one_incident_that_affects_all_their_shops(ledger: Ledger) -> None:
     house = House(ledger)
     slow = finding(

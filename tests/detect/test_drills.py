@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from meterstone.cli.drill import line, summary
 from meterstone.demo.drilling import drill_all, ground
-from meterstone.detect.drills import Task, figures, judged, tasks, wilson
+from meterstone.detect.drills import Task, figures, first, judged, tasks, wilson
 from meterstone.ledger import Alert, Drill
 from meterstone.sandbox.network import preset, simulate
 
@@ -93,6 +93,9 @@ def test_what_is_told_late_is_of_the_drill_in_which_it_began() -> None:
     given = {"series": "s", "began": BEGAN, "ended": at(20), "over": at(60)}
     assert judged(SKEW, [late], **given, earlier=[lost]).alarms == 0  # type: ignore[arg-type]  # by name
     assert judged(SKEW, [late], **given).false_alarms == 1  # type: ignore[arg-type]  # by name
+    again = Task("square", "lost", harmful=True)
+    assert first([late], again, BEGAN) == late
+    assert first([late], again, BEGAN, [lost]) is None, "a drill goes on until its own is told"
 
 
 def test_no_alarm_is_right_about_a_harmless_fault() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from tests.detect.scenes import (
 
 from meterstone.detect import control
 from meterstone.detect.around import Shops
+from meterstone.detect.finding import Finding
 from meterstone.detect.rules import look
 from meterstone.detect.slo import Rule
 
@@ -51,6 +53,21 @@ def test_it_is_over_when_the_newest_were_good_for_long_enough() -> None:
     still = scene(counted("calls", bad))
     assert found("calls_fail", still), "nothing says that it is well again"
     assert found("calls_fail", scene(counted("calls", [*bad, (1.0, 1.0, 1.0)]))) == []
+
+
+def test_what_an_alarm_told_before_is_not_told_again() -> None:
+    before = [(seconds, 0.0, 1.0) for seconds in (50, 48, 46, 44)]
+    well = [(seconds, 1.0, 1.0) for seconds in range(20, 40, 2)]
+    told = {"square:service": ago(41)}
+
+    def again(*since: float) -> list[Finding]:
+        feed = counted("calls", [*before, *well, *((s, 0.0, 1.0) for s in since)])
+        return found("calls_fail", replace(scene(feed), over=told))
+
+    assert again() == again(4.0) == again(4.0, 2.0) == []
+    [one] = again(6.0, 4.0, 2.0)
+    assert one.started_at == ago(6)
+    assert one.value == 1.0, "what was good before this fault does not hide it"
 
 
 def test_failures_of_some_shops_affect_those_alone() -> None:
@@ -129,6 +146,20 @@ def test_silence_of_what_is_not_connected_or_down_is_no_news() -> None:
     assert found("silent", scene(runs, House(down=[Told("square")]))) == []
     assert found("silent", scene(runs, clover=Shops(1, ()))) == []
     assert found("silent", scene(runs, square=Shops(0, ()))) == []
+
+
+def test_silence_begins_anew_when_the_service_is_back_and_not_while_somebody_has_to_sign_in() -> (
+    None
+):
+    runs = feed_of_runs(("square", 900, 10, "success"))
+    back = {"square:service": ago(40)}
+    assert found("silent", replace(scene(runs), over=back)) == []
+    [one] = found("silent", replace(scene(runs), over={"square:service": ago(60)}))
+    assert one.started_at == ago(50), "when the first run after it was due"
+    broken = Shops(2, ("F1", "F2"), (("c0", ago(800), ("F1",)),))
+    assert found("silent", scene(runs, square=broken)) == []
+    other = Shops(2, ("F1", "F2"), (("c1", ago(800), ("F1",)),))
+    assert found("silent", scene(runs, square=other)), "the other connection is signed in"
 
 
 def test_impossible_telemetry_alarms_by_itself() -> None:

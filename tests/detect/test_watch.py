@@ -131,6 +131,50 @@ def test_a_fault_is_seen_told_shown_and_over(scene: Scene) -> None:
     assert row["started_at"].replace(tzinfo=UTC) == began
 
 
+def recover(scene: Scene) -> None:
+    """Until the alarms of calls are over, as soon as the rules say so."""
+    for _ in range(5):
+        scene.calls(1)
+        scene.look(6)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_fault_that_follows_another_begins_by_itself(scene: Scene, restarted: bool) -> None:
+    scene.look()
+    scene.fail(3)
+    scene.look()
+    recover(scene)
+    assert scene.look().incidents == ()
+    if restarted:
+        scene.watch = scene.made()
+        scene.look()
+    scene.fail(1)
+    assert scene.look().incidents == (), "one failed call is none, whatever was before"
+    began = scene.now
+    scene.fail(4)
+    [second] = scene.look().incidents
+    assert began - second.started_at == timedelta(seconds=2), "not the fault before"
+    first, *_ = [i for i in Alerts(scene.home.ledger).incidents() if i.resolved_at]
+    assert first.resolved_at is not None
+    assert first.resolved_at < second.started_at, "no second counts twice"
+
+
+def test_a_budget_that_burns_on_does_not_begin_an_incident_with_the_one_before(
+    scene: Scene,
+) -> None:
+    scene.look()
+    scene.fail(4)  # too few for a budget
+    scene.look()
+    recover(scene)
+    began = scene.now
+    scene.fail(3)
+    [incident] = scene.look().incidents
+    with scene.home.ledger.read() as seen:
+        rules = {alert.rule for alert in seen.alerts.lasting()}
+    assert {"calls_fail", "calls_succeed"} <= rules
+    assert incident.started_at == began
+
+
 def test_vitals_of_the_last_hour(scene: Scene) -> None:
     changed = scene.now - timedelta(seconds=40)
     common = {"source": "hub", "integration": "square"}

@@ -153,35 +153,36 @@ class _Sending:
         self._shared = client._shared
         self._clock = self._shared.clock
         self._tries = 0
+        self._waited = 0.0
         self._renewed = False
         self._place = f"{client.connection.id} {call.method} {call.template}"
 
     def run(self, *, data: bool, repeatable: bool) -> Answer:
         began, at = self._clock.monotonic(), self._clock.now()
-        waited, error = 0.0, None
+        error = None
         try:
             while True:
                 self._ask_breaker(error)
                 try:
-                    answer, turn = self._try(data=data)
+                    answer = self._try(data=data)
                 except VendorError as failed:
                     error = failed
                     pause = self._pause_s(failed, repeatable=repeatable)
                     if pause is None:
                         raise
                     self._clock.sleep(pause)
-                    waited += pause
+                    self._waited += pause
                 else:
                     error = None
-                    self._tell(at, began, waited + turn, answer.status, None)
+                    self._tell(at, began, answer.status, None)
                     return answer
         except CircuitOpen:
             raise
         except VendorError as failed:
-            self._tell(at, began, waited, failed.status, failed)
+            self._tell(at, began, failed.status, failed)
             raise
         except (CredentialBroken, CredentialUnavailable) as failed:
-            self._tell(at, began, waited, None, _as_vendor_error(failed, self._place))
+            self._tell(at, began, None, _as_vendor_error(failed, self._place))
             raise
 
     def _ask_breaker(self, error: VendorError | None) -> None:
@@ -199,9 +200,9 @@ class _Sending:
             mend="nothing: it is looked for every few seconds",
         )  # fmt: skip
 
-    def _try(self, *, data: bool) -> tuple[Answer, float]:
+    def _try(self, *, data: bool) -> Answer:
         """One try: signed, sent, read, judged."""
-        breaker, waited = self._client.breaker, 0.0
+        breaker = self._client.breaker
         try:
             request = self._call.to_http()
             version = self._client._authorizer.apply(request)
@@ -209,8 +210,8 @@ class _Sending:
             breaker.undecided()
             raise
         with _Turns(self._client._budgets, self._priority) as turns:
-            waited = turns.waited_s
-            self._tell_wait(waited)
+            self._waited += turns.waited_s
+            self._tell_wait(turns.waited_s)
             self._tries += 1
             answer = self._exchange(request)
         kind = self._client._judge.kind(answer, data=data)
@@ -219,7 +220,7 @@ class _Sending:
             breaker.succeeded()
             for budget in self._client._budgets:
                 budget.went_well()
-            return answer, waited
+            return answer
         secrets = _secrets(request)
         error = self._client._judge.error(answer, kind, self._place, secrets)
         self._note(error)
@@ -305,10 +306,9 @@ class _Sending:
                 budget.left(*found)
 
     def _tell(
-        self, at: datetime, began: float, waited: float, status: int | None,
-        error: VendorError | None,
-    ) -> None:  # fmt: skip
-        took = (self._clock.monotonic() - began - waited) * 1000
+        self, at: datetime, began: float, status: int | None, error: VendorError | None
+    ) -> None:
+        took = (self._clock.monotonic() - began - self._waited) * 1000
         fault = FAULT_OF_FACTS[error.fault] if error else "none"
         outcome = "success" if error is None else "error"
         self._shared.telemetry.count(

@@ -274,7 +274,7 @@ class Driller:
         return made
 
     def _seen(self, task: Task, since: datetime) -> Alert | None:
-        return first(self._ground.alerts(task.vendor), task, since)
+        return first(self._ground.alerts(task.vendor), task, since, self._earlier)
 
     def _loud(self, vendor: str) -> bool:
         """Whether an alarm of this moment lasts."""

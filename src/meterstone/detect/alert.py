@@ -4,18 +4,20 @@
                  │                 │                      │
                  └──── gone for as long as the rule says ─┴──▶ resolved, with the reason
 
-One alert a rule and cause lasts at a time: what is found again belongs to it. In an approved
-maintenance window it is silenced and says so; it opens no incident until the window is over.
+One alert a rule and cause lasts at a time: what is found again belongs to it. What is found after
+it is over is another one, which does not begin with the bad events of the one before. In an
+approved maintenance window it is silenced and says so; it opens no incident until that is over.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meterstone.detect.finding import Finding
+from meterstone.detect.incidents import cause_key
 from meterstone.ledger import Alert
 
 _RANK = {"sev1": 0, "sev2": 1, "sev3": 2, "sev4": 3}
@@ -39,6 +41,11 @@ class Machine:
         lasting: alerts of an earlier process that are not over.
         now: when this one begins. What nobody looked at meanwhile is not taken for well: they last
             for ``clear_s`` from now on, seconds.
+        over: see there.
+
+    Attributes:
+        over: until when alarms told what was the matter, by cause key of incidents. Bad events up
+            to then are of an alert that is over. Budgets burn on and do not count here.
     """
 
     def __init__(
@@ -46,7 +53,9 @@ class Machine:
         lasting: Iterable[Alert] = (),
         now: datetime | None = None,
         clear_s: float = 60.0,
+        over: Mapping[str, datetime] | None = None,
     ) -> None:
+        self.over = dict(over or {})
         self._alive: dict[Place, _Life] = {
             (a.rule, a.cause_key): _Life(a, now or a.fired_at or a.pending_at, clear_s, 0.0)
             for a in lasting
@@ -110,10 +119,21 @@ class Machine:
         counted = life.alert.fired_at is not None
         why = "it has not come back" if counted else "it passed before it counted"
         del self._alive[place]
+        if counted and not life.alert.budget:
+            self._note_over(life)
         return replace(
             life.alert, state="resolved", resolved_at=now,
             resolution=f"Over: {why} for {max(1, round(gone.total_seconds()))} s.",
         )  # fmt: skip
+
+    def _note_over(self, ended: _Life) -> None:
+        key = cause_key(ended.alert)
+        others = [
+            life for life in self._alive.values()
+            if life.alert.fired_at and not life.alert.budget and cause_key(life.alert) == key
+        ]  # fmt: skip
+        if not others:
+            self.over[key] = max(ended.seen_at, self.over.get(key, ended.seen_at))
 
     @staticmethod
     def _with_silence(alert: Alert, silence: Silence) -> Alert:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from meterstone.detect.attribution import blame
-from meterstone.detect.feed import Feed, Series
+from meterstone.detect.feed import Feed, Series, anew
 from meterstone.detect.finding import Finding
+from meterstone.detect.incidents import cause_of
 from meterstone.detect.slo import Slo
 from meterstone.detect.state import BudgetNow
 from meterstone.detect.text import budget, fill, percent, span
@@ -42,14 +43,24 @@ def budgets(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Ite
             )  # fmt: skip
 
 
-def burning(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Iterator[Finding]:
-    """The fastest pace that alarms, of each objective and key."""
+def burning(
+    slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name,
+    over: Mapping[str, datetime] | None = None,
+) -> Iterator[Finding]:  # fmt: skip
+    """The fastest pace that alarms, of each objective and key.
+
+    Args:
+        over: until when alarms have told it already (`alert.Machine.over`): a budget that is spent
+            by what came after begins with that, so that no incident takes in the one before.
+    """
+    told = over or {}
     for slo in slos:
         for key in feed.keys(slo.counter):
             series = feed.of(slo.counter, key)
             for pace in sorted(slo.paces, key=lambda each: each.long):
                 if (burn := alarms(slo, series, pace, now)) is not None:
-                    yield _finding(slo, key, series, pace, burn, now, name)
+                    until = told.get(cause_of(key, slo.raw.kind))
+                    yield _finding(slo, key, series, pace, burn, now, name, until)
                     break
 
 
@@ -71,8 +82,9 @@ def alarms(slo: Slo, series: Series, pace: Pace, now: datetime) -> float | None:
 
 
 def _finding(
-    slo: Slo, key: str, series: Series, pace: Pace, burn: float, now: datetime, name: Name
-) -> Finding:
+    slo: Slo, key: str, series: Series, pace: Pace, burn: float, now: datetime, name: Name,
+    over: datetime | None,
+) -> Finding:  # fmt: skip
     long_s = pace.long.total_seconds()
     good, total = series.counts.sum(now, long_s)
     period = series.counts.sum(now, slo.period.total_seconds())
@@ -81,6 +93,7 @@ def _finding(
         "limit": percent(1 - slo.objective),
     }  # fmt: skip
     recent = [bad for bad in series.bads if bad.at >= now - pace.long]
+    recent = anew(recent, over) or recent
     return Finding(
         rule=slo.id, cause_key=f"{key}:{slo.id}", kind=slo.raw.kind, severity=pace.severity,
         fault=blame(recent, (), ()), integration=key,

@@ -72,9 +72,16 @@ def right(alert: Alert, task: Task) -> bool:
     return task.harmful and alert.rule in RIGHT.get(task.fault, frozenset())
 
 
-def first(alerts: Iterable[Alert], task: Task, since: datetime) -> Alert | None:
-    """The first alarm since a moment that is right about the fault."""
-    fired = [a for a in alerts if a.fired_at and a.fired_at >= since and right(a, task)]
+def first(
+    alerts: Iterable[Alert], task: Task, since: datetime, earlier: Sequence[Drill] = ()
+) -> Alert | None:
+    """The first alarm since a moment that is right about the fault, and not about one of the drills
+    before."""
+    fired = [
+        a for a in alerts
+        if a.fired_at and a.fired_at >= since and right(a, task)
+        and not any(_of_before(a, drill) for drill in earlier)
+    ]  # fmt: skip
     return min(fired, key=lambda alert: alert.fired_at or since, default=None)
 
 

@@ -8,7 +8,7 @@ A row that is corrected later counts as it was first told until then.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +37,11 @@ class Bad:
     fault: str = ""
     error_class: str = ""
     franchise: str = ""
+
+
+def anew(bads: Sequence[Bad], over: datetime | None) -> list[Bad]:
+    """Those that came after what was told before was over."""
+    return [bad for bad in bads if over is None or bad.at > over]
 
 
 @dataclass(slots=True)

@@ -132,8 +132,12 @@ _HUB = "hub"
 
 def cause_key(alert: Alert) -> str:
     """What joins the alerts of one incident."""
-    family = _FAMILY.get(alert.kind, "service")
-    return f"{alert.integration or 'hub'}:{family}"
+    return cause_of(alert.integration, alert.kind)
+
+
+def cause_of(integration: str, kind: str) -> str:
+    """The same, of an integration and a kind of alert."""
+    return f"{integration or 'hub'}:{_FAMILY.get(kind, 'service')}"
 
 
 def fact(incident: Incident) -> Row:

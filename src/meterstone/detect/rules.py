@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 from meterstone.detect import control
 from meterstone.detect.around import Around, Shops
 from meterstone.detect.attribution import blame
 from meterstone.detect.daily import NO_DAYS, Days
-from meterstone.detect.feed import Bad, Feed, Series
+from meterstone.detect.feed import Bad, Feed, Series, anew
 from meterstone.detect.finding import Finding
+from meterstone.detect.incidents import cause_of
 from meterstone.detect.slo import Rule
 from meterstone.detect.text import fill, percent, span
 from meterstone.ledger.alerts import Blame
@@ -28,7 +29,8 @@ _SOON_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that rules look at. ``began``: when the watch did; what was before, nobody can tell."""
+    """All that rules look at. ``began``: when the watch did; what was before, nobody can tell.
+    ``over``: until when alarms have told it already (`alert.Machine.over`)."""
 
     now: datetime
     began: datetime
@@ -36,6 +38,7 @@ class Scene:
     around: Around
     shops: Mapping[str, Shops]
     days: Days = NO_DAYS
+    over: Mapping[str, datetime] = field(default_factory=dict)
 
     def franchises(self, integration: str) -> tuple[str, ...]:
         """Who is connected to an integration."""
@@ -69,7 +72,10 @@ def _share(rule: Rule, scene: Scene) -> Iterator[Finding]:
     down = {outage.integration for outage in scene.around.outages()}
     for key in scene.feed.keys(counter):
         series = scene.feed.of(counter, key)
-        recent = _run_of(series, scene.now, rule.over_s)
+        over = scene.over.get(cause_of(key, rule.raw.kind))
+        recent = anew(_run_of(series, scene.now, rule.over_s), over)
+        if series.bads and not recent:
+            continue  # what was bad was told by an alert that is over
         good, total = series.counts.sum(scene.now, _since(recent, scene.now, rule.over_s))
         bad = total - good
         if bad < rule.raw.least or bad <= limit * total or _is_over(rule, scene, series):
@@ -156,20 +162,24 @@ def _webhooks(rule: Rule, scene: Scene) -> Iterator[Finding]:
 
 
 def _absent(rule: Rule, scene: Scene) -> Iterator[Finding]:
-    """The wait follows the declared schedule of each stream."""
+    """The wait follows the declared schedule of each stream, and begins anew when the service is
+    back: what was not read meanwhile is told by another alarm."""
     down = {outage.integration for outage in scene.around.outages()}
     late: dict[str, tuple[float, float, datetime]] = {}
-    for run in scene.feed.runs.values():
+    for (connection, _), run in scene.feed.runs.items():
         if run.integration not in scene.shops or run.integration in down:
             continue
-        if not scene.shops[run.integration].connections:
+        shops = scene.shops[run.integration]
+        if not shops.connections or any(connection == broken for broken, *_ in shops.broken):
             continue
         wait = max(rule.raw.times * run.every_s, rule.after_s)
         if run.status != "success":  # it is tried again after a pause; that it failed is told
             wait = max(wait, _PAUSED_S)
-        age = (scene.now - max(run.at, scene.began)).total_seconds()
+        back = scene.over.get(cause_of(run.integration, "availability"), scene.began)
+        since = max(run.at, scene.began, back)
+        age = (scene.now - since).total_seconds()
         if age > wait and not _told(scene, run.integration, wait):
-            due = max(run.at, scene.began) + timedelta(seconds=run.every_s)
+            due = since + timedelta(seconds=run.every_s)
             late[run.integration] = max(
                 late.get(run.integration, (0.0, 0.0, due)), (age, wait, due)
             )

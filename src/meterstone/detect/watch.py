@@ -35,6 +35,9 @@ TICK_S = 2.0
 _SLOW_S = 10.0
 """How often the parts of `Now` are made that ask the warehouse."""
 
+_ENDED = 200
+"""So many of the newest incidents that are over tell a new process until when they were."""
+
 _log = logging.getLogger(__name__)
 Listener = Callable[[Now], None]
 
@@ -153,11 +156,13 @@ class Watch:
         if self._days.version != self._days_version:
             self._days_version = self._days.version
             count_days(self._definitions.slos, self._days, self.feed)
-        scene = Scene(now, self._began or now, self.feed, self._around, shops, self._days)
         machine = self._machine or Machine()
+        scene = Scene(
+            now, self._began or now, self.feed, self._around, shops, self._days, machine.over
+        )
         machine.acknowledged(lasting)
         findings = [f for rule in self._definitions.rules for f in look(rule, scene)]
-        findings += burning(self._definitions.slos, self.feed, now, self._around.name)
+        findings += burning(self._definitions.slos, self.feed, now, self._around.name, machine.over)
         changed = machine.step(now, findings, lambda alert: self._silence(alert, now))
         rows: list[Row] = []
         if changed:
@@ -173,7 +178,9 @@ class Watch:
     def _begin(self, now: datetime) -> None:
         self.feed.fill(now)
         with self._ledger.read() as seen:
-            self._machine = Machine(seen.alerts.lasting(), now)
+            ended = seen.alerts.incidents(open_=False, limit=_ENDED)
+            over = {i.cause_key: i.resolved_at for i in reversed(ended) if i.resolved_at}
+            self._machine = Machine(seen.alerts.lasting(), now, over=over)
         self._began = now
 
     def _shops(self, found: Sequence[Connection]) -> Mapping[str, Shops]:
