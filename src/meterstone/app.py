@@ -64,6 +64,7 @@ from meterstone.notify.service import Notifications
 from meterstone.notify.ways import Ways
 from meterstone.people.oidc_provider import Client, IdentityProvider
 from meterstone.people.service import House
+from meterstone.publish.findings import found_of
 from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.reports.planned import Planned
 from meterstone.publish.reports.service import Reports
@@ -340,6 +341,7 @@ class Home:
             self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell,
             self.notifications.post,
             lambda run: f"{self.notifications.url}/reports/{run}",
+            lambda scope, day: found_of(self.insights, scope, day),
         )  # fmt: skip
 
     @cached_property

@@ -24,9 +24,14 @@ from meterstone.publish.findings import (
     ordered,
     unbroken,
 )
-from meterstone.publish.web.insight import drawn_of, namer, overview, routes, table_of
+from meterstone.publish.web.executive import told_of
+from meterstone.publish.web.insight import about, drawn_of, namer, overview, routes, table_of
+from meterstone.publish.web.owner import owner_context
+from meterstone.publish.web.search import findings, search
 from meterstone.publish.web.site import Site
 from publish.found import DAY, KNOWN, TITLES, MemoryFindings, effect, examples, finding, kept, risk
+from publish.test_web_owner import card as owner_card
+from publish.test_web_owner import metric
 from publish.web.boards import MemoryBoard
 
 BOARD = cast("Board", MemoryBoard())
@@ -205,3 +210,48 @@ def test_pages_of_one_kind_are_known_as_such() -> None:
     assert kind_of("/owners/F1/insight/owners/value") == "/owners/*/insight/*/*"
     assert kind_of("/owners/F1/metrics/m") == "/owners/*/metrics/*"
     assert kind_of("/settings/people") == "/settings/people"
+
+
+def test_a_thing_s_own_page_has_what_was_found_about_it() -> None:
+    up = finding("anomalies", "uptime")
+    found = [kept(each) for each in (
+        up, finding("forecasts", "uptime:p95"), finding("forecasts", "uptime_days"),
+        finding("risk", "uptime", scope=Scope("integration", "square")),
+    )]  # fmt: skip
+    assert [each.finding.key for each in about(found, "uptime", Scope("network"))] == [
+        "uptime", "uptime:p95",
+    ]  # fmt: skip
+    assert [each.finding.study for each in about(found, "uptime", Scope("integration", "square"))
+            ] == ["risk"]  # fmt: skip
+
+
+def test_the_executive_page_tells_what_it_brought_and_what_comes() -> None:
+    told = told_of(examples(), BOARD)
+    assert [row.title for row in told] == [
+        "Return on investment", "Sales", "Platform revenue, next quarter",
+    ]  # fmt: skip
+    assert not told_of([], BOARD)
+
+
+def test_an_owner_is_told_worth_and_advice_but_led_to_own_pages_alone() -> None:
+    shop = Scope("franchise", "F1")
+    found = [each for each in examples() if each.finding.scope == shop]
+    there = replace(found[0].finding.advice[0], link="/connections")
+    found = [kept(replace(found[0].finding, advice=(there,)))]
+    shown = owner_context(
+        "Harbour", owner_card("F1", metric("time_savings", "F1", 3)), {}, {}, found
+    )
+    assert shown["found"][0].sentence.startswith("Your shop saves")
+    assert shown["steps"][0]["do"] == "Take bookings online for two more chairs"
+    assert shown["steps"][0]["href"] == "/owners/F1/insight/owners/value"
+    own = kept(replace(found[0].finding, advice=(replace(there, link="/owners/F1/metrics/x"),)))
+    shown = owner_context("Harbour", owner_card("F1"), {}, {}, [own])
+    assert shown["steps"][0]["href"] == "/owners/F1/metrics/x"
+
+
+def test_search_finds_findings() -> None:
+    (group,) = search("raised sales", ("Findings", findings(examples(), namer(BOARD))))
+    assert [each.path for each in group.found] == ["/insight/effect/sales"]
+    (group,) = search("retention", ("Findings", findings(examples(), namer(BOARD))))
+    assert group.found[0].look is not None
+    assert group.found[0].look.word == "Withheld"

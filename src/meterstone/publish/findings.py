@@ -163,6 +163,16 @@ def unbroken(text: str) -> str:
     return _QUANTITY.sub(_NO_BREAK, text)
 
 
+def found_of(
+    findings: Findings, scope: Scope, day: date | None = None, known_at: datetime | None = None
+) -> list[KeptFinding]:
+    """What concerns a reader of a scope: of the network everything but single shops, of whose
+    pages each has its own."""
+    of = None if scope.kind == "network" else scope
+    found = findings.of(of, None, day, known_at)
+    return [each for each in found if of or each.finding.scope.kind != "franchise"]
+
+
 def advised(found: Sequence[KeptFinding]) -> list[tuple[KeptFinding, Advice]]:
     """What to do, one advice of each finding after the other, the most important first."""
     kept = [each for each in ordered(found) if not each.finding.withheld]

@@ -9,6 +9,7 @@ from typing import Any
 
 from meterstone.board.model import Card
 from meterstone.detect.state import BudgetNow, IntegrationNow, Now
+from meterstone.publish.reports import insight
 from meterstone.publish.reports.model import (
     KindOf,
     Line,
@@ -150,6 +151,7 @@ def decisions(view: View) -> Section:
     """What somebody has to decide or to do, the most telling first."""
     needs = [line for line in view.having("insufficient_data") if "needs" in line.number.reason]
     points = [
+        *insight.steps(view),
         *(
             Point(
                 f"Renew the evidence of {_lower(line.number.title)}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
+from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope, ScopeKind
-from meterstone.publish.reports import chapters
+from meterstone.publish.reports import chapters, insight
 from meterstone.publish.reports.model import KINDS, Kind, KindOf, Line, Provenance, Report, Section
 from meterstone.publish.reports.view import View, listed, titles
 from meterstone.scorecard.values import count_text, format_day, format_moment
@@ -44,6 +45,7 @@ def report(
     board: Board,
     now: Now | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    findings: Sequence[KeptFinding] = (),
 ) -> Report:
     """The content of a report.
 
@@ -51,8 +53,9 @@ def report(
         card: the scorecard of its scope and of the last day of its period.
         now: what is known of this moment; leave it out for a day that is long over.
         on_progress: told what is being read.
+        findings: what studies found of its scope, the most important of each study first.
     """
-    view = View(KINDS[kind], card, board, now, on_progress)
+    view = View(KINDS[kind], card, board, now, findings, on_progress)
     on_progress("reading the board")
     promised = view.some(PROMISES)
     sections = [section for section in _CHAPTERS[kind](view, promised) if section.blocks]
@@ -71,6 +74,7 @@ def report(
         provenance=_provenance(card),
         body=card.body,
         document=document,
+        findings=findings,
     )
 
 
@@ -170,6 +174,7 @@ def _daily(view: View, promised: list[Line]) -> list[Section]:
         chapters.wrong(view),
         chapters.integrations(view),
         chapters.budgets(view),
+        insight.breaks(view),
         chapters.moved(view),
         chapters.systems(view, "What is judged every day"),
         chapters.restated(view),
@@ -179,8 +184,10 @@ def _daily(view: View, promised: list[Line]) -> list[Section]:
 def _monthly(view: View, promised: list[Line]) -> list[Section]:
     return [
         chapters.promises(promised),
+        insight.brought(view),
         chapters.declaration(view),
         chapters.decisions(view),
+        insight.ahead(view),
         chapters.moved(view),
         chapters.phases(view),
         chapters.standing(view),
@@ -191,11 +198,15 @@ def _monthly(view: View, promised: list[Line]) -> list[Section]:
 def _quarterly(view: View, promised: list[Line]) -> list[Section]:
     return [
         chapters.promises(promised),
+        insight.brought(view),
         chapters.declaration(view),
         chapters.decisions(view),
+        insight.ahead(view),
+        insight.held(view),
         chapters.moved(view),
         chapters.phases(view),
         chapters.integrations(view),
+        insight.breaks(view),
         chapters.franchises(view),
         *chapters.each_system(view),
         chapters.restated(view),

@@ -11,6 +11,8 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
+from meterstone.insight.findings import KeptFinding
+from meterstone.publish.charts import Chart
 from meterstone.publish.web.numbers import Number
 from meterstone.scorecard.values import VerdictLook
 
@@ -141,7 +143,16 @@ class Table:
     shape: Literal["table"] = "table"
 
 
-Block = Promises | Lines | Ribbon | Points | Table
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart."""
+
+    title: str
+    chart: Chart
+    shape: Literal["drawing"] = "drawing"
+
+
+Block = Promises | Lines | Ribbon | Points | Table | Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,7 @@ class Report:
         simulated: whether it says so on every page.
         body: the signed scorecard, canonical bytes: what is embedded.
         document: the same, as the faces read it.
+        findings: what studies found of its scope.
     """
 
     kind: KindOf
@@ -195,6 +207,7 @@ class Report:
     provenance: Provenance
     body: bytes
     document: Mapping[str, Any]
+    findings: Sequence[KeptFinding] = ()
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from meterstone.publish.charts import Chart
 from meterstone.publish.gauge import HEIGHT, WIDTH
 from meterstone.publish.reports.model import Line, Mark
 from meterstone.publish.web.numbers import Number
@@ -105,6 +106,20 @@ def spark_svg(line: Line, width: int = 88, height: int = 22) -> str:
     last = next(run for run in reversed(runs) if run)[-1]
     dot = f'<circle cx="{last[0]}" cy="{last[1]}" r="2" fill="{COLOURS[line.number.look.tone]}"/>'
     return _svg(width, height, drawn + dot)
+
+
+def on_paper(chart: Chart) -> str:
+    """A chart of the pages, in print colours."""
+    text = str(chart.wide).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    for token, colour in _TOKENS.items():
+        text = text.replace(f"var(--{token})", colour)
+    return text.replace("inherit", "sans-serif")
+
+
+_TOKENS: Mapping[str, str] = {
+    "ink": _INK, "soft": _SOFT, "rule": _RULE, "band": "#d9e4f7", "reference": "#2753c4",
+    "met": COLOURS["met"], "miss": COLOURS["miss"], "doubt": COLOURS["doubt"], "card": "#ffffff",
+}  # fmt: skip
 
 
 def data_uri(svg: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -19,6 +19,7 @@ from typing import Any
 from meterstone.board.model import Board
 from meterstone.detect.state import Now
 from meterstone.errors import InputError, MeterstoneError, suggest
+from meterstone.insight.findings import KeptFinding
 from meterstone.ledger import Change, Job, Ledger, ReportRun
 from meterstone.ledger.jobs import Priority
 from meterstone.measure.results import Scope, rfc3339
@@ -65,6 +66,7 @@ class Reports:
         tell: lands ``report_run`` facts.
         post: queues one to a channel of its plan.
         link: the address of the page of a run; empty: mails have none.
+        findings: what studies found of a scope by a day.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Reports:
         tell: Tell,
         post: Post = _to_nobody,
         link: Callable[[str], str] = lambda _run: "",
+        findings: Callable[[Scope, date], Sequence[KeptFinding]] = lambda _scope, _day: (),
     ) -> None:
         self._ledger = ledger
         self._board = board
@@ -84,6 +87,7 @@ class Reports:
         self._tell = tell
         self._post = post
         self._link = link
+        self._findings = findings
 
     @property
     def handlers(self) -> Mapping[str, Callable[[Job], None]]:
@@ -145,7 +149,10 @@ class Reports:
         parts = len(_FILES) + 1
         self._progress(run.id, "reading the board", 0, parts)
         newest = board.days(card.scope)[-1:] == [card.day]
-        made = report(_kind(run.kind), card, board, self._now() if newest else None)
+        made = report(
+            _kind(run.kind), card, board, self._now() if newest else None,
+            findings=self._findings(card.scope, card.day),
+        )  # fmt: skip
         kept = list(run.files) if run.scorecard == card.hash else []
         there = {Path(file["name"]).suffix for file in kept}
         missing: MeterstoneError | None = None

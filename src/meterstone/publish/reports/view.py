@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
-from meterstone.measure.results import Value
+from meterstone.insight.findings import KeptFinding
+from meterstone.measure.results import Scope, Value
 from meterstone.publish.order import by_system
 from meterstone.publish.reports.model import KindOf, Line, Mark
 from meterstone.publish.web.numbers import Number, number
@@ -23,6 +24,7 @@ class View:
     Attributes:
         card: the scorecard that it shows.
         now: the state of this moment, where the report is of the day just over.
+        findings: what studies found of its scope, the most important of each study first.
         on_progress: told of each part that was read: what, and how far of the whole (0 to 1).
     """
 
@@ -30,7 +32,15 @@ class View:
     card: Card
     board: Board
     now: Now | None = None
+    findings: Sequence[KeptFinding] = ()
     on_progress: Callable[[str], None] = lambda _: None
+
+    network: ClassVar[Scope] = Scope("network")
+
+    def name(self, scope: Scope) -> str:
+        """What people call a scope."""
+        named = self.board.scopes(scope.kind)
+        return next((each.name for each in named if each.scope == scope), scope.key)
 
     @property
     def document(self) -> Mapping[str, Any]:

@@ -13,7 +13,9 @@ from typing import Any
 
 import xlsxwriter
 
+from meterstone.insight.findings import Figure
 from meterstone.measure.results import Value
+from meterstone.publish.findings import ordered
 from meterstone.publish.order import by_system
 from meterstone.publish.reports.model import MadeFile, Report
 from meterstone.publish.reports.pictures import COLOURS
@@ -28,6 +30,11 @@ HEAD = (
     "Days met in a row", "Sample", "Sample unit", "Evidence", "Reason", "Id", "Framework",
 )  # fmt: skip
 _WIDTHS = (44, 16, 18, 12, 12, 12, 26, 20, 10, 12, 22, 12, 60, 34, 60)
+FINDINGS_HEAD = (
+    "Study", "About", "Finding", "Sentence", "Withheld because", "Figure", "Value", "Unit",
+    "95 % from", "95 % to", "Day", "Hash",
+)  # fmt: skip
+_FINDINGS_WIDTHS = (14, 24, 36, 70, 40, 30, 16, 16, 12, 12, 12, 40)
 _LONGEST_NAME = 31  # of a sheet, in Excel
 _LONGEST_TEXT = 32_767  # of a cell
 
@@ -55,6 +62,7 @@ def xlsx_of(report: Report) -> MadeFile:
     for system, metrics in by_system(report.document["metrics"]).items():
         sheets.system(system_title(system), metrics, simulated=report.simulated)
     sheets.gates(report)
+    sheets.findings(report)
     sheets.provenance(report)
     book.close()
     return MadeFile(f"{report.stem}.xlsx", XLSX, out.getvalue())
@@ -152,6 +160,44 @@ class _Sheets:
             _text(sheet, row, 5, gate["since"] or "", None)
             _text(sheet, row, 6, gate["reason"], None)
         sheet.freeze_panes(1, 1)
+
+    def findings(self, report: Report) -> None:
+        """What studies found: a row a figure, to the last digit."""
+        if not report.findings:
+            return
+        sheet = self._add("Findings", report.simulated)
+        for column, (word, width) in enumerate(zip(FINDINGS_HEAD, _FINDINGS_WIDTHS, strict=True)):
+            sheet.set_column(column, column, width)
+            _text(sheet, 0, column, word, self._head)
+        row = 0
+        for kept in ordered(report.findings):
+            told = kept.finding
+            for figure in told.figures or (None,):
+                row += 1
+                words = (
+                    told.study,
+                    str(told.scope),
+                    told.title,
+                    told.sentence,
+                    told.withheld or "",
+                )
+                for column, text in enumerate(words):
+                    _text(sheet, row, column, text, None)
+                _text(sheet, row, 10, kept.day.isoformat(), None)
+                _text(sheet, row, 11, kept.hash, None)
+                if figure is not None:
+                    self._figure(sheet, row, figure)
+        sheet.freeze_panes(1, 3)
+        sheet.autofilter(0, 0, row, len(FINDINGS_HEAD) - 1)
+
+    def _figure(self, sheet: Any, row: int, figure: Figure) -> None:
+        _text(sheet, row, 5, figure.title, None)
+        _text(sheet, row, 7, figure.unit, None)
+        for column, value in ((6, figure.value), (8, figure.low), (9, figure.high)):
+            if isinstance(value, str):
+                _text(sheet, row, column, value, None)
+            elif value is not None:
+                sheet.write_number(row, column, value, self._number(figure.unit))
 
     def provenance(self, report: Report) -> None:
         """The last sheet: by what a reader can tell that nobody edited it."""

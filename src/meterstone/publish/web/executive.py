@@ -14,12 +14,15 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.framework import systems
+from meterstone.insight.findings import KeptFinding
 from meterstone.publish.charts import Standing, days_chart, standing_chart
+from meterstone.publish.findings import ordered
 from meterstone.publish.order import by_system
 from meterstone.publish.reports import chapters
 from meterstone.publish.reports.content import PROMISES, report
 from meterstone.publish.reports.model import KINDS, Line
 from meterstone.publish.reports.view import View, system_title
+from meterstone.publish.web.insight import Row, namer, row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.sections import strip, trend
 from meterstone.publish.web.site import Site
@@ -30,6 +33,7 @@ DAYS = KINDS["monthly"].days
 _STRIP = 30
 """Days of a gate in its row."""
 _TONES: Mapping[str, str] = {"met": "met", "miss": "miss", "excused": "doubt", "none": "none"}
+_TOLD = ("worth", "effect", "forecasts", "outlook")
 _SUMMARY, _ACHIEVEMENTS = "generate_executive_summary", "highlight_key_achievements"
 
 
@@ -47,20 +51,20 @@ def routes(site: Site) -> list[BaseRoute]:
         site.keep(request)
         return site.render(
             request, "executive.html", card=card, title="Executive", empty=False,
-            **context(card, site.board),
+            **context(card, site.board, site.found(request)),
         )  # fmt: skip
 
     return [Route("/executive", show)]
 
 
-def context(card: Card, board: Board) -> Mapping[str, Any]:
+def context(card: Card, board: Board, findings: Sequence[KeptFinding] = ()) -> Mapping[str, Any]:
     """What the page shows, from the documents alone.
 
     Sentence, lede, promises, declaration, what moved and decisions are in the words of the monthly
     report of the same scorecard.
     """
-    told = report("monthly", card, board)
-    view = View(KINDS["monthly"], card, board)
+    told = report("monthly", card, board, findings=findings)
+    view = View(KINDS["monthly"], card, board, findings=findings)
     promised = view.some(PROMISES)
     systems = standings(card)
     return {
@@ -73,9 +77,18 @@ def context(card: Card, board: Board) -> Mapping[str, Any]:
         "systems": systems,
         "standing": standing_chart(systems),
         "gates": gate_rows(view),
+        "told": told_of(findings, board),
         "moved": chapters.moved(view),
         "decisions": chapters.decisions(view),
     }
+
+
+def told_of(findings: Sequence[KeptFinding], board: Board) -> Sequence[Row]:
+    """What it brought and what comes: the first finding of each study that tells of it."""
+    first: dict[str, KeptFinding] = {}
+    for each in ordered(findings):
+        first.setdefault(each.finding.study, each)
+    return [row(first[study], namer(board)) for study in _TOLD if study in first]
 
 
 def _promise(line: Line, board: Board, card: Card) -> Mapping[str, Any]:

@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.publish.reports.chapters import chance_text
+from meterstone.publish.web.insight import about, namer, row
 from meterstone.publish.web.numbers import Number, number
-from meterstone.publish.web.site import Site
+from meterstone.publish.web.site import NETWORK, Site
 from meterstone.scorecard.values import count_text, format_day
 
 _TONES = {"met": "met", "broken": "miss", "excused": "doubt"}
@@ -44,6 +45,10 @@ def routes(site: Site) -> list[BaseRoute]:
         return site.render(
             request, "gate.html", card=card, title=found["title"],
             **gate_context(found, card, site.board),
+            found=[
+                row(each, namer(site.board))
+                for each in about(site.found(request), name, NETWORK)
+            ],
         )  # fmt: skip
 
     return [Route("/gates", every), Route("/gates/{gate}", one)]

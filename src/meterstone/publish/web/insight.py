@@ -163,6 +163,16 @@ def row(kept: KeptFinding, name: Callable[[Scope], str]) -> Row:
     )
 
 
+def about(found: Sequence[KeptFinding], key: str, scope: Scope) -> list[KeptFinding]:
+    """What was found about one thing, such as a metric or a gate, at one scope."""
+    return [
+        each
+        for each in found
+        if each.finding.scope == scope
+        and (each.finding.key == key or each.finding.key.startswith(f"{key}:"))
+    ]
+
+
 def overview(
     found: Sequence[KeptFinding],
     titles: Mapping[str, str],
@@ -228,13 +238,16 @@ def _lede(found: Sequence[KeptFinding]) -> str:
 def step(kept: KeptFinding, advice: Advice, name: Callable[[Scope], str]) -> Mapping[str, str]:
     """An advice as a thing to do."""
     about = name(kept.finding.scope)
+    scope = kept.finding.scope
+    open_to_owner = scope.kind != "franchise" or advice.link.startswith(f"/owners/{scope.key}")
+    leads = advice.link if open_to_owner else ""
     says = f"{about}: {advice.says}" if about and about not in advice.title else advice.says
     return {
         "do": unbroken(advice.title),
         "says": unbroken(says),
         "worth": unbroken(advice.worth),
-        "href": advice.link or finding_link(kept.finding),
-        "because": finding_link(kept.finding) if advice.link else "",
+        "href": leads or finding_link(kept.finding),
+        "because": finding_link(kept.finding) if leads else "",
     }
 
 

@@ -18,6 +18,7 @@ from meterstone.detect.state import Now
 from meterstone.ledger import Connection, Cursor, Job
 from meterstone.measure.results import Scope
 from meterstone.publish.web import signals as shown
+from meterstone.publish.web.insight import row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.operations import Kept, shops
 from meterstone.publish.web.site import Site
@@ -248,6 +249,10 @@ class _Pages:
                 kept_trouble(each, until, board.zone, names).named(self.kept.called)
                 for each in history if each.resolved_at is not None and each.started_at <= until
             ][:_SHOWN_INCIDENTS],
+            found=[
+                row(each, lambda _: "")
+                for each in self.site.found(request, Scope("integration", key))
+            ],
             connections=self._linked(request, key, about), numbers=numbers(card), since=since,
             asked=_asked(request), drawn=drawn,
         )  # fmt: skip

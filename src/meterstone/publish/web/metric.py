@@ -19,6 +19,7 @@ from meterstone.measure.results import Scope
 from meterstone.people.rights import Right
 from meterstone.publish.charts import days_chart
 from meterstone.publish.web.asof import AsOf
+from meterstone.publish.web.insight import about, namer, row
 from meterstone.publish.web.numbers import Number, metric_link, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.scorecard.values import (
@@ -65,6 +66,10 @@ class _Page:
         return self._site.render(
             request, "metric.html", card=card, title=metric.raw.title,
             **metric_context(metric, scope, card, self._site.board),
+            found=[
+                row(each, namer(self._site.board))
+                for each in about(self._site.found(request, scope), metric.raw.id, scope)
+            ],
         )  # fmt: skip
 
     def rows(self, request: Request) -> Response:

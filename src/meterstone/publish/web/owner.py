@@ -13,8 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now, OpenIncident
+from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope
+from meterstone.publish.findings import advised, ordered
 from meterstone.publish.reports.view import filled, listed
+from meterstone.publish.web.insight import row, step
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.owner_words import ALWAYS, PLAIN, Plain, difference, plain_value, said
 from meterstone.publish.web.peers import LEAST, Beside, Cohorts, Peers, beside
@@ -26,6 +29,7 @@ MOST = 12
 """Numbers on the page."""
 _DAYS = 90
 _STEPS = 5
+_NO_STUDY = {"worth": "", "because": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,10 @@ def routes(site: Site) -> list[BaseRoute]:
                 key,
                 {named.scope.key: named.name for named in site.board.scopes("integration")},
             ),
-            **owner_context(names[key], card, peers, trends(site.board, card)),
+            **owner_context(
+                names[key], card, peers, trends(site.board, card),
+                site.found(request, Scope("franchise", key)),
+            ),
         )  # fmt: skip
 
     return [Route("/owners/{franchise}", show)]
@@ -118,6 +125,7 @@ def owner_context(
     card: Card,
     peers: Mapping[str, Peers | None],
     trends: Mapping[str, Spark | None] | None = None,
+    findings: Sequence[KeptFinding] = (),
 ) -> Mapping[str, Any]:
     """What the page shows.
 
@@ -126,14 +134,18 @@ def owner_context(
         card: its own scorecard.
         peers: the others by metric; None where they are too few.
         trends: the days by metric.
+        findings: what studies found of the shop.
     """
+    found = [row(each, lambda _: "") for each in ordered(findings)]
     metrics = {metric["id"]: metric for metric in card.document["metrics"]}
-    shown = [id_ for id_ in PLAIN if id_ in metrics or id_ in ALWAYS][:MOST]
+    shown = [id_ for id_ in PLAIN if id_ in metrics or id_ in ALWAYS]
+    shown = shown[: MOST - min(sum(len(each.figures) for each in found), MOST // 2)]
     told = [
         _told(PLAIN[id_], metrics.get(id_), peers.get(id_), (trends or {}).get(id_))
         for id_ in shown
     ]
-    steps = _next(metrics, peers)
+    advice = [step(kept, each, lambda _: "") for kept, each in advised(findings)]
+    steps = [*advice, *_next(metrics, peers)][:_STEPS]
     most = max((p.count for p in peers.values() if p), default=0)
     compared = (
         f"compared with {most} other shops of the network, none of which can be recognised"
@@ -147,6 +159,7 @@ def owner_context(
         "known": known,
         "unknown": [each for each in told if each.number is None],
         "steps": steps,
+        "found": found,
     }
 
 
@@ -218,13 +231,14 @@ def _next(
                     "says": f"Half of the other shops have {middle} or better: "
                     f"{_lower(plain.title)}.",
                     "href": number(metric).link,
+                    **_NO_STUDY,
                 }
             )
         is_open = metric is None or metric["value"] is None
         if is_open and plain.can and (metric is not None or id_ in ALWAYS):
             deeds.setdefault(plain.missing, []).append(_unknown(plain, others, metric))
     unknown = [
-        {"do": deed, "says": f"It makes known: {listed(made)}.", "href": ""}
+        {"do": deed, "says": f"It makes known: {listed(made)}.", "href": "", **_NO_STUDY}
         for deed, made in deeds.items()
     ]
     return [*behind, *unknown][:_STEPS]

@@ -6,7 +6,7 @@ Each person finds what that person may open. ⌘K shows the same page's results 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
+from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Principal, Right
+from meterstone.publish.findings import WITHHELD, finding_link
+from meterstone.publish.web.insight import namer
 from meterstone.publish.web.nav import entries_for
 from meterstone.publish.web.numbers import metric_link, value_text
 from meterstone.publish.web.site import Site
@@ -84,10 +87,15 @@ def everything(site: Site, request: Request) -> Iterator[tuple[str, Iterable[Fou
     if principal.may(Right.METRICS):
         yield "Gates", gates(site.board)
         yield "Metrics", metrics(site.board, site.card(request))
+        yield "Findings", findings(site.found(request), namer(site.board))
     for key in own:
         card = site.card(request, Scope("franchise", key))
         if card:
             yield f"Numbers of {_name(site.board, key)}", of_shop(card)
+        told = site.found(request, Scope("franchise", key))
+        if told:
+            name = _name(site.board, key)
+            yield f"What was found of {name}", findings(told, lambda _: "")
 
 
 def shops(board: Board, principal: Principal) -> Iterator[Found]:
@@ -124,6 +132,18 @@ def metrics(board: Board, card: Card | None) -> Iterator[Found]:
             ),
             values.get(id_),
         )  # fmt: skip
+
+
+def findings(found: Iterable[KeptFinding], name: Callable[[Scope], str]) -> Iterator[Found]:
+    """What studies found."""
+    for each in found:
+        of = each.finding
+        about = name(of.scope)
+        title = f"{of.title}: {about}" if about else of.title
+        also = f"{of.study} {of.key} {of.scope.key}"
+        yield Found(
+            title, of.sentence, finding_link(of), also, look=WITHHELD if of.withheld else None
+        )
 
 
 def of_shop(card: Card) -> Iterator[Found]:

@@ -24,10 +24,11 @@ from starlette.responses import HTMLResponse, Response
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
 from meterstone.errors import InputError, MeterstoneError
+from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.cache import Source, depends_on
-from meterstone.publish.findings import Findings, NoFindings
+from meterstone.publish.findings import Findings, NoFindings, found_of
 from meterstone.publish.web.asof import NAMES, AsOf, days_beside, read_as_of
 from meterstone.publish.web.headers import PAGE_HEADERS
 from meterstone.publish.web.nav import Entry, entries_for
@@ -86,6 +87,11 @@ class Site:
         """The scorecard of a scope as the reader wants it."""
         as_of = self.as_of(request)
         return self.board.card(scope, as_of.day, as_of.known_at)
+
+    def found(self, request: Request, scope: Scope = NETWORK) -> list[KeptFinding]:
+        """What studies found that concerns a reader of a scope, as the reader wants it."""
+        as_of = self.as_of(request)
+        return found_of(self.findings, scope, as_of.day, as_of.known_at)
 
     def keep(self, request: Request, *beside: Source) -> None:
         """Let the answer be kept until the board changes, of which every page shows the days, or a
