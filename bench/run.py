@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import anomaly, day, framework, live, memory, otlp, reads, report, sync, year
+from bench import anomaly, day, forecast, framework, live, memory, otlp, reads, report, sync, year
 from bench.report import Outcome
 
 Step = Callable[[str], None]
@@ -29,6 +29,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "anomaly": (anomaly.run, 0),
     "reads": (reads.run, 5),
     "live": (live.run, live.VIEWERS),
+    "forecast": (forecast.run, forecast.SERIES),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
 

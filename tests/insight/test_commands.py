@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from homes import Meterstone
 def meterstone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Meterstone:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Meterstone(tmp_path / "home", monkeypatch, capfd)
 
 
@@ -33,6 +35,26 @@ def test_a_forecast_as_rows_and_in_words(meterstone: Meterstone, tmp_path: Path)
         "no forecast: 3 observations"
         in meterstone("forecast", str(file), "--horizon", "2", home=False).out
     )
+    kept = tmp_path / "cache" / "meterstone" / "forecasts"
+    assert len(list(kept.iterdir())) == 4, "two series, each asked in two ways"
+    wrong = meterstone(
+        "forecast", str(file), "--horizon", "2", "--least", "3", "--most", "1", home=False
+    )
+    assert "3 is not below 1" in wrong.err
+
+
+def test_limits_and_holidays_of_a_file(meterstone: Meterstone, tmp_path: Path) -> None:
+    file, days = tmp_path / "share.csv", tmp_path / "days.csv"
+    first = date(2026, 1, 1)
+    rows = [f"s,{first + timedelta(days=n)},{98.5 + n % 3 - (n % 5) / 4}" for n in range(60)]
+    file.write_text("unique_id,ds,y\n" + "\n".join(rows))
+    days.write_text("ds,holiday\n2026-02-30,a\n")
+    asked = ("forecast", str(file), "--horizon", "3", "--most", "100", "--no-cache")
+    made = meterstone(*asked, "--json", home=False).json
+    assert max(row["hi95"] for row in made) <= 100
+    wrong = meterstone(*asked, "--holidays", str(days), home=False)
+    assert "'2026-02-30' is no day" in wrong.err
+    assert f"{days}:2" in wrong.err
 
 
 def test_anomalies_and_effects(meterstone: Meterstone, tmp_path: Path) -> None:

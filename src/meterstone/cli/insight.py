@@ -15,9 +15,11 @@ from rich.progress import Progress
 from meterstone.cli.shared import JsonOption, emit
 from meterstone.errors import InputError
 from meterstone.insight.anomalies import anomalies
+from meterstone.insight.cache import of_user
 from meterstone.insight.effect import effect, read_panel
 from meterstone.insight.forecasts import Forecast, forecast_all
-from meterstone.insight.series import number, read_columns, read_series
+from meterstone.insight.series import number, read_columns, read_holidays, read_series
+from meterstone.insight.shape import Limits
 
 app = typer.Typer()
 _File = Annotated[Path, typer.Argument(metavar="FILE.csv")]
@@ -31,6 +33,14 @@ def forecast_command(
         int, typer.Option(min=1, max=1000, help="Steps after which it repeats itself.")
     ] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Series at once.")] = 1,
+    least: Annotated[float | None, typer.Option(help="No value can be below.")] = None,
+    most: Annotated[float | None, typer.Option(help="No value can be above.")] = None,
+    holidays: Annotated[
+        Path | None, typer.Option(help="CSV file with the columns ds and holiday, of daily series.")
+    ] = None,
+    cached: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Keep results, and find them again.")
+    ] = True,
     json_: JsonOption = False,
 ) -> None:
     """Forecast each series of a file with the columns unique_id, ds and y.
@@ -39,12 +49,16 @@ def forecast_command(
 
     Example: meterstone forecast sales.csv --horizon 13 --season 52 --json
     """
+    if least is not None and most is not None and least >= most:
+        raise InputError(f"{least:g} is not below {most:g}", place="--least", mend="swap them")
     series = read_series(file)
+    named = read_holidays(holidays) if holidays else None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("forecasting", total=len(series))
         found = forecast_all(
             series, horizon, season, processes=min(processes, os.cpu_count() or 1),
             progress=lambda done: progress.update(task, completed=done),
+            cache=of_user() if cached else None, limits=Limits(least, most), holidays=named,
         )  # fmt: skip
     rows = [row for each in found for row in _rows(each)]
     emit(rows, as_json=json_)
@@ -73,7 +87,7 @@ def _line(found: Forecast) -> str:
     if found.withheld:
         return f"{found.name}: withheld: {found.withheld}; {found.model} says {last}"
     better = f"{found.skill:.0%} better than naive at {found.origins} origins"
-    return f"{found.name}: {last}, by {found.model}, {better}"
+    return "; ".join([f"{found.name}: {last}, by {found.model}, {better}", *found.notes])
 
 
 @app.command("anomalies")

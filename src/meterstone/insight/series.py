@@ -133,6 +133,24 @@ def read_series(path: Path) -> list[Series]:
     return [_even(name, points, dated[name]) for name, points in found.items()]
 
 
+def read_holidays(path: Path) -> dict[date, str]:
+    """The name of each day of a CSV file with the columns ds and holiday.
+
+    Raises:
+        InputError: the file, or a line of it, cannot be read; names the line.
+    """
+    found: dict[date, str] = {}
+    for line, (ds, name) in read_columns(path, ["ds", "holiday"]):
+        try:
+            day = date.fromisoformat(ds)
+        except ValueError:
+            raise InputError(
+                f"{ds!r} is no day", place=f"{path}:{line}", mend="write 2026-11-30"
+            ) from None
+        found[day] = f"{found[day]}, {name}" if day in found else name
+    return found
+
+
 def _stamp(text: str, place: str) -> tuple[Stamp, bool]:
     try:
         return int(text), False
