@@ -84,6 +84,8 @@ ALLOWED: dict[str, set[str]] = {
         "measure.gates",
         "measure.history",
         "board.model",
+        # sentences say a value as every face does
+        "scorecard.values",
         "board.busy",
         "ledger",
         "scorecard.canonical",
