@@ -22,6 +22,7 @@ from meterstone.publish.findings import (
     figure_text,
     finding_link,
     ordered,
+    reason,
     unbroken,
 )
 from meterstone.publish.web.executive import told_of
@@ -55,12 +56,17 @@ def test_what_asks_for_action_comes_first_and_what_is_withheld_last() -> None:
     assert [each.finding.study for each in ordered(examples())][:2] == ["risk", "risk"]
 
 
-def test_advice_is_taken_from_each_finding_in_turn_and_never_from_a_withheld_one() -> None:
+def test_advice_is_taken_from_each_finding_in_turn_and_last_from_withheld_ones() -> None:
     two = finding("worth", "b", advice=(Advice("1", "First", "a"), Advice("2", "Second", "b")))
     held = replace(risk("square", 9), withheld="Too few incidents.")
     found = [kept(each) for each in (two, finding("effect", "c", advice=(Advice("3", "Third", ""),
              )), held)]  # fmt: skip
-    assert [advice.title for _, advice in advised(found)] == ["First", "Third", "Second"]
+    assert [advice.title for _, advice in advised(found)] == [
+        "First",
+        "Third",
+        "Second",
+        "Renew the token",
+    ]
 
 
 def test_the_same_advice_at_two_integrations_is_two_things_to_do() -> None:
@@ -127,7 +133,9 @@ def test_a_picture_has_its_numbers_behind_it() -> None:
     [
         ("/insight/never", 404),
         ("/insight/effect/never", 404),
-        ("/insight/risk/incident_7d", 404),
+        ("/insight/risk/incident_7d", 200),
+        ("/insight/owners/value", 404),
+        ("/insight/risk/incident_7d?scope=network", 404),
         ("/insight/risk/incident_7d?scope=integration:square", 200),
         ("/insight/owners/value?scope=franchise:F1", 404),
         ("/owners/F1/insight/owners/value", 200),
@@ -138,6 +146,12 @@ def test_a_picture_has_its_numbers_behind_it() -> None:
 def test_an_address_names_study_key_and_scope(path: str, status: int) -> None:
     """A shop's findings have no other address than below the shop, where owners are held to."""
     assert client().get(path).status_code == status
+
+
+def test_a_key_that_the_network_has_not_lists_the_scopes_that_have_it() -> None:
+    text = page("/insight/risk/incident_7d")
+    assert "/insight/risk/incident_7d?scope=integration%3Asquare" in text
+    assert "Failure risk: 2 findings" in text
 
 
 def test_every_link_of_the_pages_leads_to_a_finding() -> None:
@@ -174,7 +188,9 @@ def test_figures_are_said_with_unit_and_interval() -> None:
     assert cell_text(None, Column("a", "A", "%")) == "—"
     assert cell_text(True, Column("a", "A")) == "yes"
     assert cell_text(3.14159, Column("a", "A", "h")) == "3.14 h"
-    assert unbroken("61 shops, 4.1 %") == "61\u00a0shops, 4.1\u00a0%"
+    assert reason("too few: 30 of 90%") == "Too few: 30\u00a0of 90\u00a0%."
+    assert not reason("too few", "Not claimed: too few.")
+    assert unbroken("61 shops, 4.1%") == "61\u00a0shops, 4.1\u00a0%"
 
 
 def test_long_tables_are_folded_and_say_what_is_left_out() -> None:

@@ -29,6 +29,7 @@ _URGENCY = (
 )  # fmt: skip
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NO_BREAK = "\u00a0"
+_PERCENT = re.compile(r"(?<=\d)%")
 _QUANTITY = re.compile(r"(?<=\d) (?=[%×a-zA-Z])")
 
 
@@ -160,7 +161,15 @@ def cell_text(cell: Cell, column: Column) -> str:
 
 def unbroken(text: str) -> str:
     """A sentence in which no number stands on another line than what it counts."""
-    return _QUANTITY.sub(_NO_BREAK, text)
+    return _QUANTITY.sub(_NO_BREAK, _PERCENT.sub(" %", text))
+
+
+def reason(withheld: str | None, said: str = "") -> str:
+    """Why nothing is claimed, as a sentence; empty where that was said already."""
+    if not withheld or withheld.rstrip(".") in said:
+        return ""
+    text = unbroken(withheld)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def found_of(
@@ -174,17 +183,18 @@ def found_of(
 
 
 def advised(found: Sequence[KeptFinding]) -> list[tuple[KeptFinding, Advice]]:
-    """What to do, one advice of each finding after the other, the most important first."""
-    kept = [each for each in ordered(found) if not each.finding.withheld]
-    most = max((len(each.finding.advice) for each in kept), default=0)
+    """What to do, one advice of each finding after the other, the most important first; what would
+    let a withheld one be claimed comes last."""
     seen: set[tuple[Scope, str]] = set()
     result = []
-    for at in range(most):
-        for each in kept:
-            for advice in each.finding.advice[at : at + 1]:
-                if (each.finding.scope, advice.title) not in seen:
-                    seen.add((each.finding.scope, advice.title))
-                    result.append((each, advice))
+    for withheld in (False, True):
+        kept = [each for each in ordered(found) if bool(each.finding.withheld) is withheld]
+        for at in range(max((len(each.finding.advice) for each in kept), default=0)):
+            for each in kept:
+                for advice in each.finding.advice[at : at + 1]:
+                    if (each.finding.scope, advice.title) not in seen:
+                        seen.add((each.finding.scope, advice.title))
+                        result.append((each, advice))
     return result
 
 

@@ -7,7 +7,14 @@ from itertools import islice
 
 from meterstone.insight.findings import KeptFinding
 from meterstone.publish.charts import curves_chart
-from meterstone.publish.findings import WITHHELD, advised, figure_text, finding_link, ordered
+from meterstone.publish.findings import (
+    WITHHELD,
+    advised,
+    figure_text,
+    finding_link,
+    ordered,
+    reason,
+)
 from meterstone.publish.reports.model import Block, Drawing, Point, Points, Section, Table
 from meterstone.publish.reports.view import View
 from meterstone.scorecard.values import count_text, format_day
@@ -75,7 +82,7 @@ def _chapter(view: View, id_: str, title: str, studies: Sequence[str]) -> Sectio
 
 def _point(view: View, kept: KeptFinding) -> Point:
     of = kept.finding
-    text = f"{of.sentence} {of.withheld}" if of.withheld else of.sentence
+    text = f"{of.sentence} {reason(of.withheld, of.sentence)}".rstrip()
     look = WITHHELD if of.withheld else None
     return Point(_title(view, kept), text, look, finding_link(of))
 

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board
 from meterstone.errors import InputError
-from meterstone.insight.findings import Advice, Finding, KeptFinding, Picture, Table
+from meterstone.insight.findings import Advice, Figure, Finding, KeptFinding, Picture, Table
 from meterstone.measure.results import Scope
 from meterstone.publish.charts import Chart, curves_chart
 from meterstone.publish.charts.curves import dash_of
@@ -26,6 +26,7 @@ from meterstone.publish.findings import (
     figure_text,
     finding_link,
     ordered,
+    reason,
     unbroken,
     value_text,
 )
@@ -74,26 +75,40 @@ class _Page:
 
     def study(self, request: Request) -> Response:
         """All that one study found."""
-        name = request.path_params["study"]
+        return self._of_study(request, request.path_params["study"])
+
+    def _of_study(self, request: Request, name: str, key: str | None = None) -> Response:
+        """What a study found, or what it found about one thing at any scope but shops."""
         titles = {study.name: study.title for study in self._site.findings.studies}
         if name not in titles:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
         self._site.keep(request)
         as_of = self._site.as_of(request)
         found = self._site.findings.of(None, name, as_of.day, as_of.known_at)
+        if key is not None:
+            found = [
+                each
+                for each in found
+                if each.finding.key == key and each.finding.scope.kind != "franchise"
+            ]
+            if not found:
+                return self._site.error(request, HTTPStatus.NOT_FOUND)
         return self._site.render(
             request, "study.html", title=titles[name],
             **study_context(titles[name], found, namer(self._site.board)),
         )  # fmt: skip
 
     def one(self, request: Request) -> Response:
-        """One finding, with everything that it rests on."""
+        """One finding, with everything that it rests on. Without a scope, where the network has
+        none: that of each scope that has."""
         place, as_of = request.path_params, self._site.as_of(request)
         shop = place.get("franchise")
         scope = Scope("franchise", shop) if shop else read_scope(request.query_params.get("scope"))
         kept = self._site.findings.one(
             place["study"], place["key"], scope, as_of.day, as_of.known_at
         )
+        if kept is None and shop is None and "scope" not in request.query_params:
+            return self._of_study(request, place["study"], place["key"])
         if kept is None or (scope.kind == "franchise" and shop is None):
             return self._site.error(request, HTTPStatus.NOT_FOUND)
         self._site.keep(request)
@@ -137,7 +152,8 @@ class Row:
     Attributes:
         about: whom it concerns; empty: the network.
         figures: the first of it.
-        withheld: why nothing is claimed; empty: it is claimed.
+        withheld: why nothing is claimed, where the sentence does not say so.
+        look: of one that is withheld; None: it is claimed.
     """
 
     title: str
@@ -157,10 +173,14 @@ def row(kept: KeptFinding, name: Callable[[Scope], str]) -> Row:
         name(finding.scope),
         finding_link(finding),
         unbroken(finding.sentence),
-        [] if finding.withheld else [figure_text(each) for each in finding.figures[:_FIGURES]],
-        unbroken(finding.withheld or ""),
+        _known(finding.figures)[:_FIGURES] if not finding.withheld else [],
+        reason(finding.withheld, finding.sentence),
         WITHHELD if finding.withheld else None,
     )
+
+
+def _known(figures: Sequence[Figure]) -> list[FigureText]:
+    return [figure_text(each) for each in figures if each.value is not None]
 
 
 def about(found: Sequence[KeptFinding], key: str, scope: Scope) -> list[KeptFinding]:
@@ -297,7 +317,7 @@ def study_context(
     return {
         "sentence": sentence,
         "lede": f"{title}: {_counts(found, 0)}, as of {found[0].day:%-d %B %Y}." if found else "",
-        "method": found[0].finding.method if found else "",
+        "method": unbroken(found[0].finding.method) if found else "",
         "claimed": [row(each, name) for each in ordered(claimed)],
         "held": [row(each, name) for each in held],
         "steps": [step(each, advice, name) for each, advice in advised(found)[:_STEPS]],
@@ -330,7 +350,8 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
         f"as of {kept.day:%-d %B %Y}.",
         "kept": kept,
         "finding": finding,
-        "withheld": unbroken(finding.withheld or ""),
+        "withheld": reason(finding.withheld),
+        "method": unbroken(finding.method),
         "look": WITHHELD,
         "failed": [check for check in finding.checks if not check.passed],
         "figures": [figure_text(each) for each in finding.figures],
