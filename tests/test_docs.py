@@ -118,7 +118,7 @@ def _command_tree() -> Any:
     return typer.main.get_command(importlib.import_module("meterstone.cli").app)
 
 
-DOCTESTED = ("catalogue.problems", "catalogue.units", "publish.openmetrics")
+DOCTESTED = ("catalogue.problems", "catalogue.units", "insight.roi", "publish.openmetrics")
 
 
 @pytest.mark.parametrize("name", DOCTESTED)
