@@ -70,6 +70,22 @@ def test_a_person_takes_one_off_with_a_reason_that_stays(ledger: Ledger) -> None
         change.discrepancies.accept(made.id, "again")
 
 
+def test_somebody_is_on_one_until_it_is_closed(ledger: Ledger) -> None:
+    made = note(ledger, "a")
+    assert made.assigned_to == ""
+    with ledger.change("person:anna") as change:
+        assert change.discrepancies.assign(made.id, "person:2").assigned_to == "person:2"
+    entry = ledger.audit.entries()[-1]
+    assert (entry.actor, entry.action, entry.subject, entry.detail) == (
+        "person:anna", "discrepancy.assign", str(made.id), {"to": "person:2"},
+    )  # fmt: skip
+    assert note(ledger, "a", reason="still").assigned_to == "person:2", "found again, the same"
+    note(ledger, "a", outcome="repaired")
+    assert note(ledger, "a").assigned_to == "", "another one of the same record"
+    with pytest.raises(InputError, match="no open discrepancy"), ledger.change("x") as change:
+        change.discrepancies.assign(made.id, "person:2")
+
+
 def test_how_many_are_still_open_after_a_time(ledger: Ledger, clock: Clock) -> None:
     note(ledger, "a")
     note(ledger, "b")

@@ -98,4 +98,6 @@ def _work(each: Discrepancy) -> str:
     told = "; ".join(f"{name}: {one} {a}, {other} {b}" for name, (a, b) in fields.items())
     worth = f" ({each.amount:,.2f} USD)" if each.amount is not None else ""
     tail = f"\n    {told}" if told else ""
-    return f"{each.id:>6}  {each.connection} {each.kind} {each.key}{worth}: {each.reason}{tail}"
+    on_it = f" [{each.assigned_to} is on it]" if each.assigned_to else ""
+    head = f"{each.id:>6}  {each.connection} {each.kind} {each.key}{worth}"
+    return f"{head}: {each.reason}{on_it}{tail}"

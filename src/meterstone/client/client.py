@@ -205,6 +205,11 @@ class Client:
         path = f"/discrepancies/{discrepancy}/accept"
         return self._wire.send("POST", path, model.Discrepancy, {"reason": reason})
 
+    def assign(self, discrepancy: int, person: str) -> model.Discrepancy:
+        """Say who works on a discrepancy, by the person's id; empty: nobody."""
+        path = f"/discrepancies/{discrepancy}/assign"
+        return self._wire.send("POST", path, model.Discrepancy, {"person": person})
+
     # connections
 
     def connections(self) -> Iterator[model.Connection]:

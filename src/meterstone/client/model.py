@@ -271,6 +271,7 @@ class Discrepancy(_Answer, frozen=True, kw_only=True):
     kind: str
     outcome: str
     amount: float | None
+    assigned_to: str
 
 
 class ReportFile(_Answer, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ class Discrepancy:
     ``outcome``: ``repaired`` and ``withdrawn`` by the hub, ``kept`` by a declared precedence,
     ``gone`` by itself, ``accepted`` by a person; ``open``: on the work list. ``detail`` holds the
     fields that differ, as [reference, other]; ``amount`` is the money at stake, in USD.
+    ``assigned_to``: the id of the person who is on it; empty: nobody yet.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Discrepancy:
     reason: str
     found_at: datetime
     resolved_at: datetime | None
+    assigned_to: str = ""
 
 
 class Discrepancies:
@@ -111,12 +113,25 @@ class Discrepancies:
             .returning(discrepancies)
         ).first()
         if row is None:
-            raise NotFound(
-                "no open discrepancy has this number",
-                place=f"discrepancy {discrepancy}",
-                mend="meterstone reconcile --open lists them",
-            )
+            raise _none_open(discrepancy)
         self._tx.audit("discrepancy.accept", str(discrepancy), reason=reason)
+        return _discrepancy(row)
+
+    def assign(self, discrepancy: int, person: str) -> Discrepancy:
+        """Say who is on it, by the person's id; empty: nobody any more.
+
+        Raises:
+            NotFound: none that is open has this number.
+        """
+        row = self._tx.run(
+            sa.update(discrepancies)
+            .where(discrepancies.c.id == discrepancy, discrepancies.c.outcome == "open")
+            .values(assigned_to=person)
+            .returning(discrepancies)
+        ).first()
+        if row is None:
+            raise _none_open(discrepancy)
+        self._tx.audit("discrepancy.assign", str(discrepancy), to=person)
         return _discrepancy(row)
 
     def open(self, connection: str | None = None, entity: str | None = None) -> list[Discrepancy]:
@@ -138,6 +153,14 @@ class Discrepancies:
             .group_by(discrepancies.c.recon)
         )
         return {row.recon: row.number for row in self._tx.run(query)}
+
+
+def _none_open(discrepancy: int) -> NotFound:
+    return NotFound(
+        "no open discrepancy has this number",
+        place=f"discrepancy {discrepancy}",
+        mend="meterstone reconcile --open lists them",
+    )
 
 
 def _is_open(connection: str | None, entity: str | None) -> sa.ColumnElement[bool]:

@@ -9,7 +9,7 @@ from alembic.config import Config
 from meterstone.errors import StorageError
 from meterstone.ledger.store import Transaction
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test holds it against the folder."""
 
 _LOCK = 0x6D65_7465_7273  # any number that others do not lock: "meters"

@@ -321,6 +321,7 @@ discrepancies = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("found_at", Moment, nullable=False),
     sa.Column("resolved_at", Moment),
+    sa.Column("assigned_to", sa.Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 sa.Index("ix_discrepancies_open", discrepancies.c.outcome, discrepancies.c.connection)

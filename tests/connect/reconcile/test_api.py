@@ -54,6 +54,22 @@ def test_the_work_list_and_what_is_taken_off_it(
     (work,) = http.get("/api/v1/discrepancies").json()
     assert (work["kind"], work["detail"]) == ("mismatched", {"status": ["voided", "completed"]})
     assert http.get("/api/v1/discrepancies?connection=other").json() == []
+    with at.ledger.change("test") as change:
+        ann = change.people.add(
+            name="ann", called="Ann", role="operator", email="ann@x.test", franchises=()
+        )
+        bob = change.people.add(
+            name="bob", called="Bob", role="analyst", email="bob@x.test", franchises=()
+        )
+    on_it = f"/api/v1/discrepancies/{work['id']}/assign"
+    assert http.post(on_it, json={"person": ann.id}).json()["assigned_to"] == ann.id
+    refused = http.post(on_it, json={"person": bob.id})
+    assert refused.status_code == 400, "an analyst does not work on it"
+    assert ann.id in refused.text
+    assert http.post(on_it, json={"person": ""}).json()["assigned_to"] == ""
+    assert http.post(on_it, json={}).status_code == 422
+    assert http.post(on_it, json={"person": "x" * 201}).status_code == 422
+    assert http.post(on_it.replace(str(work["id"]), "999"), json={"person": ""}).status_code == 404
     path = f"/api/v1/discrepancies/{work['id']}/accept"
     for body in ({}, {"reason": " "}, {"reason": 5}, []):
         assert http.post(path, json=body).status_code == 422

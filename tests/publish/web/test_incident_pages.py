@@ -231,6 +231,15 @@ class MemoryWork:
     def work(self) -> Sequence[Discrepancy]:
         return self.found
 
+    def called(self, actor: str, /) -> str:
+        return actor
+
+    def helpers(self) -> Sequence[tuple[str, str]]:
+        return []
+
+    def assign(self, discrepancy: int, person: str, actor: str) -> Discrepancy:
+        return self.accept(discrepancy, person, actor)
+
     def accept(self, discrepancy: int, reason: str, actor: str) -> Discrepancy:
         for each in self.found:
             if each.id == discrepancy:

@@ -67,6 +67,19 @@ def test_the_work_list_is_worked_off_and_an_acceptance_shows_at_once(
             detail={"amount": [1, 2]}, amount=12.5, outcome="open", reason="",
         )  # fmt: skip
     assert "payment p1" in page.get("/operations").text
+    assert "nobody is on it yet" in page.get("/reconciliation").text
+    home.people.directory.add("test", name="bob", called="Bob", role="analyst")
+    [ann] = [each for each in home.people.directory.all() if each.name == "ann"]
+    path = f"/reconciliation/{found.id}/assign"
+    assert page.post(path, data={"person": ann.id}).status_code == 303
+    html = page.get("/reconciliation").text
+    assert "Ann is on it" in html
+    assert f'<option value="{ann.id}" selected>Ann</option>' in html
+    assert ">Bob</option>" not in html, "an analyst does not work on it"
+    assert "Ann is on it." in page.get("/operations").text
+    assert "payment p1" in page.get(f"/reconciliation?person={ann.id}").text
+    assert "payment p1" not in page.get("/reconciliation?person=nobody").text
+    assert page.post(path, data={"person": "person:none"}).status_code == 422
     assert page.post(f"/reconciliation/{found.id}/accept", data={"reason": "ok"}).status_code == 303
     assert "Source and copy agree." in page.get("/reconciliation").text
     html = page.get("/integrations/square").text

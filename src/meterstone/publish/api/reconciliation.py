@@ -1,4 +1,4 @@
-"""Reconciliation: compare now, the work list, and taking something off it."""
+"""Reconciliation: compare now, the work list, who is on what, and taking something off it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, StringConstraints
 
 from meterstone.ledger import Discrepancy
+from meterstone.people.assigning import assign as give
 from meterstone.publish.api.paging import Pages
 from meterstone.publish.api.ports import Asking, Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
@@ -29,6 +30,13 @@ class Reason(BaseModel):
 
     model_config = {"extra": "forbid"}
     reason: Annotated[str, StringConstraints(pattern=r"\S", max_length=2000)]
+
+
+class Person(BaseModel):
+    """Who is on it: the id of a person who may respond; empty: nobody."""
+
+    model_config = {"extra": "forbid"}
+    person: Annotated[str, StringConstraints(max_length=200)]
 
 
 @router.post("/connections/{connection}/reconcile", status_code=202)
@@ -71,3 +79,19 @@ def accept(
     """Take a discrepancy off the work list, with the reason."""
     with given.ledger.change(asking.id) as change:
         return change.discrepancies.accept(discrepancy, sent.reason.strip())
+
+
+@router.post(
+    "/discrepancies/{discrepancy}/assign",
+    responses=answers(*WRITES),
+    dependencies=[Depends(json_alone)],
+)
+def assign(
+    discrepancy: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    sent: Person,
+    given: Given,
+    asking: Asking,
+) -> Discrepancy:
+    """Say who works on a discrepancy."""
+    with given.ledger.change(asking.id) as change:
+        return give(change, discrepancy, sent.person)

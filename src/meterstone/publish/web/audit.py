@@ -30,6 +30,7 @@ DID: Mapping[str, str] = {
     "connection.update": "changed a connection",
     "cursor.reset": "began a sync anew",
     "discrepancy.accept": "accepted a difference",
+    "discrepancy.assign": "gave a difference to somebody",
     "endpoint.add": "added a webhook of ours",
     "endpoint.replay": "sent events of a webhook again",
     "endpoint.status": "switched a webhook of ours",

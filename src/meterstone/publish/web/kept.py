@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from meterstone.detect.service import AlertPort
 from meterstone.ledger import Discrepancy, Incident, Ledger
+from meterstone.people.assigning import assign, helpers
 
 _FRESH_S = 5.0
 """So long the work list is not read again, however many look."""
@@ -54,5 +55,21 @@ class LedgerKept:
         """
         with self._ledger.change(actor) as change:
             done = change.discrepancies.accept(discrepancy, reason)
+        self._work = None
+        return done
+
+    def helpers(self) -> Sequence[tuple[str, str]]:
+        """Who may be given something of the work list: id and name."""
+        with self._ledger.read() as seen:
+            return [(each.id, each.called or each.name) for each in helpers(seen.people.all())]
+
+    def assign(self, discrepancy: int, person: str, actor: str) -> Discrepancy:
+        """Give something of the work list to a person; empty: to nobody.
+
+        Raises:
+            InputError: it is not open, or that person may not work on it.
+        """
+        with self._ledger.change(actor) as change:
+            done = assign(change, discrepancy, person)
         self._work = None
         return done

@@ -113,7 +113,7 @@ def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Oper
         queue=shown.queue(now.queue) if now else [],
         budgets=shown.budgets(now.budgets) if now else [],
         drills=shown.drills(now.drills) if now else "",
-        work=[item(each, clock_, zone) for each in work[:_MOST_WORK]],
+        work=[item(each, clock_, zone, kept.called) for each in work[:_MOST_WORK]],
         work_count=len(work),
         missed=missed(card) if card else [],
     )

@@ -1,4 +1,5 @@
-"""Reconciliation: where source and copy differ and no rule explains it; a person takes it off."""
+"""Reconciliation: where source and copy differ and no rule explains it; somebody is given it, and
+takes it off."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from meterstone.scorecard.values import count_text, format_value
 
 MOST = 100
 _REASON = 500
+_NOBODY = "nobody"
 
 
 class WorkList(Protocol):
@@ -35,6 +37,19 @@ class WorkList(Protocol):
 
         Raises:
             InputError: it is not open.
+        """
+
+    def called(self, actor: str, /) -> str:
+        """How a person is called."""
+
+    def helpers(self) -> Sequence[tuple[str, str]]:
+        """Who may be given something: id and name."""
+
+    def assign(self, discrepancy: int, person: str, actor: str) -> Discrepancy:
+        """Give something to a person; empty: to nobody.
+
+        Raises:
+            InputError: it is not open, or that person may not work on it.
         """
 
 
@@ -57,15 +72,21 @@ def headline(found: Sequence[Discrepancy]) -> tuple[str, str]:
     )
 
 
+def on_it(found: Sequence[Discrepancy]) -> set[str]:
+    """Ids of people who are on something of the list."""
+    return {each.assigned_to for each in found if each.assigned_to}
+
+
 def routes(
     site: Site, work: WorkList, time: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> list[BaseRoute]:
-    """``/reconciliation``, and accepting a difference."""
+    """``/reconciliation``, giving a difference to somebody, and accepting it."""
     pages = _Pages(site, work, time)
+    one = "/reconciliation/{discrepancy:int}"
     return [
         Route("/reconciliation", pages.show),
-        Route("/reconciliation/{discrepancy:int}/accept", form(pages.accept, pages.refused),
-              methods=["POST"]),
+        Route(f"{one}/accept", form(pages.accept, pages.refused), methods=["POST"]),
+        Route(f"{one}/assign", form(pages.assign, pages.refused), methods=["POST"]),
     ]  # fmt: skip
 
 
@@ -89,6 +110,12 @@ class _Pages:
         self.work.accept(request.path_params["discrepancy"], reason, actor)
         return RedirectResponse("/reconciliation", HTTPStatus.SEE_OTHER)
 
+    def assign(self, request: Request, given: Sent) -> Response:
+        """A difference is given to a person, or to nobody."""
+        number: int = request.path_params["discrepancy"]
+        self.work.assign(number, given.one("person"), self.site.actor(request))
+        return RedirectResponse(f"/reconciliation#d{number}", HTTPStatus.SEE_OTHER)
+
     def refused(self, request: Request, _given: Sent, error: MeterstoneError) -> Response:
         """The list with what was refused."""
         return self._page(request, error)
@@ -96,14 +123,22 @@ class _Pages:
     def _page(self, request: Request, error: MeterstoneError | None = None) -> Response:
         found = self.work.work()
         connection = request.query_params.get("connection", "")
-        shown = [each for each in found if connection in ("", each.connection)]
+        person = request.query_params.get("person", "")
+        shown = [
+            each for each in found
+            if connection in ("", each.connection)
+            and person in ("", each.assigned_to or _NOBODY)
+        ]  # fmt: skip
         sentence, lede = headline(found)
         principal = self.site.principal(request)
+        may = principal is not None and principal.may(Right.RESPOND)
         now, zone = self.time(), self.site.board.zone
         return self.site.render(
             request, "reconciliation.html", title="Reconciliation", sentence=sentence, lede=lede,
-            items=[item(each, now, zone) for each in shown[:MOST]], count=len(shown),
-            connection=connection, connections=sorted({each.connection for each in found}),
-            may=principal is not None and principal.may(Right.RESPOND), error=error,
+            items=[item(each, now, zone, self.work.called) for each in shown[:MOST]],
+            count=len(shown), connection=connection, person=person, nobody=_NOBODY,
+            connections=sorted({each.connection for each in found}),
+            people=sorted((self.work.called(who), who) for who in on_it(found)),
+            helpers=self.work.helpers() if may else (), may=may, error=error,
             **answer_to(error),
         )  # fmt: skip

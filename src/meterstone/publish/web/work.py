@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ class Item:
         fields: those that differ: name, in the reference, in the other.
         amount: at stake; empty where it is no money.
         why: what the comparison says of it.
+        person, taken: who is on it: the id, and the name; empty: nobody yet.
     """
 
     id: int
@@ -39,10 +40,14 @@ class Item:
     amount: str
     why: str
     found: Moment
+    person: str = ""
+    taken: str = ""
 
 
-def item(found: Discrepancy, now: datetime, zone: ZoneInfo) -> Item:
-    """An item of the work list."""
+def item(
+    found: Discrepancy, now: datetime, zone: ZoneInfo, called: Callable[[str], str] = str
+) -> Item:
+    """An item of the work list. ``called``: how a person is called."""
     return Item(
         found.id,
         _KINDS[found.kind],
@@ -52,6 +57,8 @@ def item(found: Discrepancy, now: datetime, zone: ZoneInfo) -> Item:
         "" if found.amount is None else format_value(found.amount, "USD"),
         found.reason,
         clock(found.found_at, now, zone),
+        found.assigned_to,
+        called(found.assigned_to) if found.assigned_to else "",
     )
 
 
