@@ -18,10 +18,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Source = Literal["board", "now"]
@@ -45,20 +45,33 @@ def depends_on(scope: MutableMapping[str, Any], source: Source) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Coded:
+    """An answer in one coding, with a tag of its own (RFC 9110, 8.8.3).
+
+    Attributes:
+        unchanged: headers of a 304; ``headers`` are those of the whole answer.
+    """
+
+    body: bytes
+    tag: str
+    unchanged: list[tuple[bytes, bytes]]
+    headers: list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
-    """An answer, plain and packed; each coding has a tag of its own (RFC 9110, 8.8.3)."""
+    """An answer, plain and packed."""
 
     versions: tuple[object, ...]
-    headers: list[tuple[bytes, bytes]]
-    plain: bytes
-    packed: bytes | None
-    tag: str
+    plain: _Coded
+    packed: _Coded | None
     route: object
     """For the telemetry: an answer that is kept never comes to its route."""
 
     @property
     def size(self) -> int:
-        return len(self.plain) + len(self.packed or b"") + _FRAME
+        packed = len(self.packed.body) if self.packed else 0
+        return len(self.plain.body) + packed + _FRAME
 
 
 class Cached:
@@ -195,35 +208,44 @@ def _kept(
     versions: tuple[object, ...], headers: list[tuple[bytes, bytes]], body: bytes, route: object
 ) -> _Kept:
     own = [(n, v) for n, v in headers if n.lower() not in _OF_US]
+    if not any(name.lower() == b"cache-control" for name, _ in own):
+        own.append((b"cache-control", b"no-cache, private"))
     given = [v.decode("latin-1") for n, v in headers if n.lower() == b"etag"]
     tag = given[0].strip('"') if given else sha256(body).hexdigest()[:32]
-    packed = gzip.compress(body, 6, mtime=0) if len(body) >= _LEAST_PACKED else None
-    return _Kept(versions, own, body, packed, tag, route)
+    packed = None
+    if len(body) >= _LEAST_PACKED:
+        packed = _coded(own, gzip.compress(body, 6, mtime=0), f'"{tag}-gzip"', b"gzip")
+    return _Kept(versions, _coded(own, body, f'"{tag}"'), packed, route)
+
+
+def _coded(
+    own: list[tuple[bytes, bytes]], body: bytes, tag: str, coding: bytes | None = None
+) -> _Coded:
+    unchanged = [*own, (b"etag", tag.encode()), (b"vary", _VARY)]
+    whole = [*unchanged, (b"content-length", str(len(body)).encode())]
+    if coding is not None:
+        whole.append((b"content-encoding", coding))
+    return _Coded(body, tag, unchanged, whole)
 
 
 async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
-    asked = Headers(scope=scope)
-    packed = kept.packed if _takes_gzip(asked.get("accept-encoding", "")) else None
-    tag = f'"{kept.tag}"' if packed is None else f'"{kept.tag}-gzip"'
-    headers = [*kept.headers, (b"etag", tag.encode()), (b"vary", _VARY)]
-    if not any(name.lower() == b"cache-control" for name, _ in kept.headers):
-        headers.append((b"cache-control", b"no-cache, private"))
-    if _knows(asked.get("if-none-match", ""), tag):
-        await send({"type": "http.response.start", "status": 304, "headers": headers})
+    asked: dict[bytes, bytes] = dict(scope["headers"])
+    packed = kept.packed if _takes_gzip(asked.get(b"accept-encoding", b"")) else None
+    coded = packed or kept.plain
+    if _knows(asked.get(b"if-none-match", b"").decode("latin-1"), coded.tag):
+        await send({"type": "http.response.start", "status": 304, "headers": coded.unchanged})
         await send({"type": "http.response.body", "body": b""})
         return
-    body = kept.plain if packed is None else packed
-    if packed is not None:
-        headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    body = b"" if scope["method"] == "HEAD" else coded.body
+    await send({"type": "http.response.start", "status": 200, "headers": coded.headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-def _takes_gzip(asked: str) -> bool:
+@lru_cache(maxsize=256)
+def _takes_gzip(asked: bytes) -> bool:
     """Whether a client takes gzip (RFC 9110, 12.5.3): named, or by ``*``, and not with weight 0."""
     weights: dict[str, bool] = {}
-    for each in asked.lower().split(","):
+    for each in asked.decode("latin-1").lower().split(","):
         coding, *parameters = (part.strip() for part in each.split(";"))
         weights[coding] = not any(_IS_NONE.fullmatch(parameter) for parameter in parameters)
     return weights.get("gzip", weights.get("*", False))
