@@ -136,7 +136,8 @@ def score(
         if is_last and (threshold is not None or total > best[0]):
             best = (total, point.score, found, false)
     null, perfect = -profile.missed * len(names), profile.found * len(names)
-    return Score(100 * (best[0] - null) / (perfect - null), best[1], best[2], len(names), best[3])
+    whole = perfect - null or 1.0  # no window, nothing to gain
+    return Score(100 * (best[0] - null) / whole, best[1], best[2], len(names), best[3])
 
 
 @dataclass(frozen=True, slots=True)
