@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from measure.build import World, framework
+from measure.build import World
 from meterstone.board.model import DayValue
 from meterstone.facts import vocabulary
 from meterstone.insight.findings import KeptFinding
@@ -21,7 +22,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 @dataclass
 class SmallBoard:
-    """Histories by metric and scope, and the framework's catalogue."""
+    """Histories by metric and scope, and a catalogue of these metrics."""
 
     histories: Mapping[tuple[str, Scope], Sequence[DayValue]] = field(default_factory=dict)
     label: str = "simulated"
@@ -30,7 +31,8 @@ class SmallBoard:
 
     @property
     def catalogue(self) -> Any:
-        return framework()
+        names = sorted({metric for metric, _ in self.histories})
+        return SimpleNamespace(metrics={name: _metric(name) for name in names})
 
     def scopes(self, kind: str) -> list[Any]:
         found = {scope for _, scope in self.histories if scope.kind == kind}
@@ -42,6 +44,11 @@ class SmallBoard:
         found = self.histories.get((metric, scope), ())
         kept = [value for value in found if until is None or value.day <= until]
         return [v for v in kept if not kept or v.day > kept[-1].day - timedelta(days=days)]
+
+
+def _metric(name: str) -> Any:
+    raw = SimpleNamespace(title=name.replace("_", " ").capitalize(), unit="%")
+    return SimpleNamespace(id=name, raw=raw, scopes=("network", "integration", "franchise"))
 
 
 @dataclass(frozen=True)

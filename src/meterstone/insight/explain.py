@@ -19,6 +19,10 @@ ENOUGH = 0.67
 EACH = 0.10
 """Share that each of them carries at least."""
 
+BEYOND = 0.30
+"""By so much their share of the deviation exceeds their share of what was expected: otherwise they
+moved as everything did."""
+
 MOST_VALUES = 3
 """An explanation of more values than this is none: everything moved."""
 
@@ -85,6 +89,9 @@ def _of(dimension: str, parts: Parts) -> Explanation | None:
         if sum(m.share for m in moved) >= ENOUGH:
             break
     if len(moved) > min(MOST_VALUES, len(parts) - 1) or sum(m.share for m in moved) < ENOUGH:
+        return None
+    usual = sum(m.expected for m in moved) / expected if expected else 0.0
+    if sum(m.share for m in moved) - usual < BEYOND:
         return None
     return Explanation(dimension, tuple(sorted(moved, key=lambda m: -m.share)), surprise)
 

@@ -2,8 +2,8 @@
 
 What is expected is the level of the newest season plus what this place of the season usually lies
 above it (medians, so that one wild value moves neither). How far a value may lie off is learnt from
-how far the earlier ones did: it is flagged where it is farther off than any but one of them twice over, and by
-six robust deviations. Each value is judged by those before it alone.
+how far the earlier ones did: it is flagged where it is twice as far off as any but one of them, and
+by six robust deviations. Each value is judged by those before it alone.
 
 A disturbance is flagged at its first value; what lasts for a whole season is the new level. The
 kNN detector (`meterstone.insight.anomalies`) needs no season, but tells no expected value.
@@ -23,6 +23,9 @@ SEASONS = 8
 
 DISTINCT = 8
 """A series with fewer different values is one of states: nothing is judged."""
+
+_CHANGES = 1 / 3
+"""Nor is one that changes on fewer of its steps: its spread is mostly of standing still."""
 
 _BEYOND, _LARGEST = 2.0, 2
 _DEVIATIONS = 6.0
@@ -56,7 +59,21 @@ _UNJUDGED = Judged(None, None, None, 0.0, flagged=False, first=False)
 
 def least(season: int) -> int:
     """Values that are looked at before any is judged."""
-    return max(3 * season, 28)
+    return max(3 * season, 42)
+
+
+def newest_run(values: Floats, longest_gap: int) -> int:
+    """Where the newest part begins that has no gap longer than this: what lies before a long
+    silence says little of how it is now.
+
+    Args:
+        values: of which 0 and NaN are silence.
+    """
+    places = np.flatnonzero(np.nan_to_num(values) != 0)
+    if not len(places):
+        return len(values)
+    breaks = np.flatnonzero(np.diff(places) > longest_gap)
+    return int(places[breaks[-1] + 1] if len(breaks) else places[0])
 
 
 def judge(values: Floats, season: int, *, counts: bool = False) -> list[Judged]:
@@ -67,7 +84,11 @@ def judge(values: Floats, season: int, *, counts: bool = False) -> list[Judged]:
         season: steps after which it repeats itself; 1: never.
         counts: they are counts: their spread grows with their root, so roots are compared.
     """
-    if len({*values[~np.isnan(values)].tolist()}) < DISTINCT:
+    known = values[~np.isnan(values)]
+    still = (
+        not counts and float(np.mean(np.diff(known) != 0)) < _CHANGES if len(known) > 1 else True
+    )
+    if len({*known.tolist()}) < DISTINCT or still:
         return [_UNJUDGED] * len(values)
     raw = 2 * np.sqrt(np.maximum(values, 0) + 0.375) if counts else np.asarray(values, float)
     judged = _Judge(season, raw).all()
@@ -108,11 +129,11 @@ class _Judge:
         return found
 
     def _one(self, at: int, value: float, expected: float, allowed: float) -> Judged:
-        off = value - expected
+        off = float(value - expected)
         if math.isinf(allowed):
             self._off.append(off)
             return _UNJUDGED
-        flagged = abs(off) > allowed
+        flagged = bool(abs(off) > allowed)
         first = flagged and not (self._out and self._out[-1] == at - 1)
         if flagged:
             self._out = [at] if first else [*self._out, at]
@@ -156,4 +177,3 @@ class _Judge:
         spread = _NORMAL * float(np.median(off))
         most = float(np.partition(off, -_LARGEST)[-_LARGEST])
         return max(_BEYOND * most, _DEVIATIONS * spread) or math.inf
-

@@ -101,7 +101,7 @@ def peaks(source: Source, resource: Resource) -> Peaks | None:
     inner = resource.sql.replace("{eligible}", ELIGIBLE)
     rows = source.rows(
         f"SELECT CAST(timezone('{source.zone.key}', timezone('UTC', p.at)) AS DATE) AS d, "
-        f"max(p.v) AS v FROM ({inner}) AS p WHERE p.at < TIMESTAMP '{_stamp(source.at)}' "
+        f"max(p.v) AS v FROM ({inner}) AS p WHERE p.at < TIMESTAMP '{stamp(source.at)}' "
         "GROUP BY d ORDER BY d"
     )
     by_day = {row["d"]: float(row["v"]) for row in rows}
@@ -148,9 +148,9 @@ def newest_test(source: Source) -> Test | None:
     """The newest one there is, however old."""
     rows = source.rows(
         "WITH valid AS (SELECT t.* FROM {load_test} AS t WHERE t.production_like AND "
-        f"{ELIGIBLE} AND t.ended_at < TIMESTAMP '{_stamp(source.at)}' AND t.hold_s > 0), "
+        f"{ELIGIBLE} AND t.ended_at < TIMESTAMP '{stamp(source.at)}' AND t.hold_s > 0), "
         "major AS (SELECT string_split(r.version, '.')[1] AS m FROM {release} AS r WHERE "
-        f"r.released_at < TIMESTAMP '{_stamp(source.at)}' AND r.rolled_back_at IS NULL "
+        f"r.released_at < TIMESTAMP '{stamp(source.at)}' AND r.rolled_back_at IS NULL "
         "ORDER BY r.released_at DESC, r.release_id DESC LIMIT 1), "
         "current AS (SELECT v.* FROM valid AS v WHERE NOT EXISTS (SELECT 1 FROM major) "
         "OR string_split(v.release_version, '.')[1] = (SELECT m FROM major)), "
@@ -184,8 +184,8 @@ def expected_peak(source: Source) -> Expected | None:
     rows = source.rows(
         "SELECT f.point, f.lower95, f.upper95, f.model, f.issued_at FROM {forecast} AS f "
         f"WHERE f.quantity = 'peak_concurrent_users' AND {ELIGIBLE} AND f.upper95 IS NOT NULL "
-        f"AND f.issued_at <= TIMESTAMP '{_stamp(source.at)}' "
-        f"AND f.issued_at > TIMESTAMP '{_stamp(since)}' "
+        f"AND f.issued_at <= TIMESTAMP '{stamp(source.at)}' "
+        f"AND f.issued_at > TIMESTAMP '{stamp(since)}' "
         "ORDER BY f.issued_at DESC, f.forecast_id DESC LIMIT 1"
     )
     if not rows:
@@ -200,10 +200,11 @@ def is_asked_for(source: Source, cause: str) -> bool:
     rows = source.rows(
         "SELECT 1 AS one FROM {prevention_action} AS a WHERE a.origin = 'capacity_forecast' "
         f"AND a.cause_key = '{cause}' AND a.status IN ('recommended', 'accepted') "
-        f"AND a.recommended_at <= TIMESTAMP '{_stamp(source.at)}' LIMIT 1"
+        f"AND a.recommended_at <= TIMESTAMP '{stamp(source.at)}' LIMIT 1"
     )
     return bool(rows)
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """A moment in UTC as SQL writes it."""
     return moment.replace(tzinfo=None).isoformat(sep=" ")
