@@ -16,6 +16,7 @@ from browser.walk import kind_of
 from meterstone.board.model import Board
 from meterstone.insight.findings import Advice, Column, Curve, Figure, Picture, Point, Table
 from meterstone.measure.results import Scope
+from meterstone.publish.charts import curves_chart
 from meterstone.publish.findings import (
     advised,
     cell_text,
@@ -205,6 +206,10 @@ def test_pictures_of_any_shape_are_drawn() -> None:
     def curve(kind: str, *points: Point) -> Curve:
         return Curve(kind, kind, kind, points)  # type: ignore[arg-type]
 
+    words = [Point("Going live", 5.0, 1.0, 9.0), Point("Prices", 2.0)]
+    rows = curves_chart(Picture("P", "cause", "%", (curve("expected", *words),), line=4.0))
+    assert rows is not None
+    assert all(name in rows.wide for name in ("Going live", "Prices"))
     shapes = [
         (curve("observed", Point("2026-01-01", 1.0)),),
         (curve("observed", Point("a", 1.0), Point("b", None), Point("c", 2.0)),),

@@ -165,7 +165,8 @@ def unbroken(text: str) -> str:
 
 
 def reason(withheld: str | None, said: str = "") -> str:
-    """Why nothing is claimed, as a sentence; empty where that was said already."""
+    """Why nothing is claimed, or what a check says, as a sentence; empty where that was said
+    already."""
     if not withheld or withheld.rstrip(".") in said:
         return ""
     text = unbroken(withheld)

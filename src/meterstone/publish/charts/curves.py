@@ -1,7 +1,7 @@
 """A picture of a finding: what happened, what is expected with its band, what it is compared with.
 
-Few points over numbers with intervals, such as effects by month, are dots with whiskers; all else
-is lines.
+Few points over numbers with intervals, such as effects by month, are dots with whiskers. Points
+over words are such dots in rows, one a word and curve. All else is lines.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from meterstone.publish.findings import value_text
 
 _TALL = 230
 _FEW = 40
+_ROW, _ROW_NARROW = 26, 40
+_ROOM = 260
+"""For the words of rows."""
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T.*)?")
 _BLUE = "var(--reference)"
 _STROKES = {"observed": INK, "expected": _BLUE, "compared": SOFT}
@@ -34,6 +37,8 @@ def curves_chart(picture: Picture, tall: int = _TALL) -> Chart | None:
     layers = [(curve, dash_of(shown, at)) for at, curve in enumerate(shown)]
 
     def specify(width: int) -> Specified:
+        if kind == "O":
+            return _rows_of_dots(shown, picture.line, width)
         return _layers(layers, picture.line, kind, width, tall)
 
     content = [
@@ -104,6 +109,45 @@ def _layers(
     return alt.layer(*under, *over).properties(width=width - 60, height=tall)
 
 
+def _rows_of_dots(curves: Sequence[Curve], line: float | None, width: int) -> Specified:
+    """A row a word and curve: its name at the left, where there is room, else above the dot."""
+    many = len(curves) > 1
+    rows = [
+        {**_row(point), "name": f"{point.x}: {curve.title}" if many else str(point.x),
+         "colour": _STROKES[curve.kind]}
+        for x in dict.fromkeys(str(point.x) for curve in curves for point in curve.points)
+        for curve in curves
+        for point in curve.points
+        if str(point.x) == x and point.y is not None
+    ]  # fmt: skip
+    is_wide = width > NARROW
+    axis = alt.Axis(
+        labelLimit=_ROOM - 10, domain=False, ticks=False, labelColor=INK, minExtent=_ROOM,
+        grid=False,
+    )  # fmt: skip
+    down = alt.Y("name:N", sort=[row["name"] for row in rows], axis=axis if is_wide else None)
+    foot = alt.Axis(tickCount=5 if is_wide else 3, format="~s", grid=True)
+    across = alt.X("y:Q", scale=alt.Scale(zero=False, nice=True), axis=foot)
+    ink = alt.Color("colour:N", scale=None)
+    layers: list[Any] = []
+    if line is not None:
+        at = alt.Chart(alt.InlineData(values=[{"level": line}]))
+        rule = at.mark_rule(color=SOFT, strokeDash=[4, 4])
+        layers.append(rule.encode(x=alt.X("level:Q", axis=foot)))
+    bounded = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    if bounded:
+        bars = alt.Chart(alt.InlineData(values=bounded)).mark_rule(strokeWidth=4, opacity=0.35)
+        layers.append(bars.encode(y=down, x=alt.X("low:Q", axis=foot), x2="high:Q", color=ink))
+    data = alt.Chart(alt.InlineData(values=rows))
+    layers.append(data.mark_circle(size=54, opacity=1).encode(y=down, x=across, color=ink))
+    if not is_wide:
+        above = data.mark_text(align="left", dy=-13, color=INK, font="inherit", fontSize=12)
+        layers.append(above.encode(y=down, x=alt.value(0), text="name:N"))
+    tall = (_ROW if is_wide else _ROW_NARROW) * len(rows)
+    room = _ROOM if is_wide else 0
+    return alt.layer(*layers).properties(width=width - room - 40, height=tall)
+
+
 def _dots(rows: list[dict[str, Any]], colour: str, size: int) -> Any:
     return alt.Chart(alt.InlineData(values=rows)).mark_circle(color=colour, size=size, opacity=1)
 
@@ -116,12 +160,8 @@ def _across(places: Sequence[str | float], kind: str, width: int) -> alt.X:
         form = "%b %Y" if long > 300 else "%-d %b" if long > 3 else "%H:%M"
         axis = alt.Axis(format=form, grid=False, tickCount=ticks, labelOverlap=True)
         return alt.X("x:T", scale=alt.Scale(type="utc"), axis=axis)
-    if kind == "Q":
-        axis = alt.Axis(grid=False, tickCount=ticks, domainColor=RULE, format="~s")
-        return alt.X("x:Q", scale=alt.Scale(zero=False, nice=False, padding=6), axis=axis)
-    order = list(dict.fromkeys(str(x) for x in places))
-    axis = alt.Axis(grid=False, labelAngle=0, labelOverlap=True)
-    return alt.X("x:O", sort=order, axis=axis)
+    axis = alt.Axis(grid=False, tickCount=ticks, domainColor=RULE, format="~s")
+    return alt.X("x:Q", scale=alt.Scale(zero=False, nice=False, padding=6), axis=axis)
 
 
 def _row(point: Point) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _ROWS = 25
 """Of a table before the rest is folded."""
 _MOST_ROWS = 400
 _SMALL = 120
+_NARROW = 5
+"""Columns that a table beside something else has room for."""
 _HOLDS = VerdictLook("●", "Holds", "met")
 _FAILS = VerdictLook("▲", "Does not hold", "miss")
 
@@ -336,6 +338,7 @@ class Drawn:
     """Title, kind and dash of each curve."""
     line: str
     banded: bool
+    worded: bool
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
@@ -344,6 +347,7 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
     """What the page of a finding shows."""
     finding = kept.finding
     about = name(finding.scope)
+    tables = [table_of(each) for each in finding.tables]
     return {
         "sentence": unbroken(finding.sentence),
         "lede": f"{finding.title}{f' · {about}' if about else ''}, "
@@ -353,11 +357,20 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
         "withheld": reason(finding.withheld),
         "method": unbroken(finding.method),
         "look": WITHHELD,
-        "failed": [check for check in finding.checks if not check.passed],
-        "figures": [figure_text(each) for each in finding.figures],
+        "failed": [
+            (check.name, reason(check.says, finding.withheld or ""))
+            for check in finding.checks
+            if not check.passed
+        ],
+        "figures": _known(finding.figures),
+        "unknown": [each.title for each in finding.figures if each.value is None],
         "pictures": [drawn for each in finding.pictures if (drawn := drawn_of(each))],
-        "tables": [table_of(each) for each in finding.tables],
-        "checks": [(_HOLDS if check.passed else _FAILS, check) for check in finding.checks],
+        "tables": [table for table in tables if len(table["head"]) <= _NARROW],
+        "wide_tables": [table for table in tables if len(table["head"]) > _NARROW],
+        "checks": [
+            (_HOLDS if check.passed else _FAILS, check.name, reason(check.says))
+            for check in finding.checks
+        ],
         "steps": [step(kept, advice, name) for advice in finding.advice],
         "api": _api(finding),
     }  # fmt: skip
@@ -386,9 +399,14 @@ def drawn_of(picture: Picture) -> Drawn | None:
         key=[(curve.title, curve.kind, dash_of(curves, at)) for at, curve in enumerate(curves)],
         line="" if picture.line is None else format_value(picture.line, picture.unit),
         banded=banded,
+        worded=any(_is_word(p.x) for curve in curves for p in curve.points),
         head=[picture.x, *(curve.title for curve in curves)],
         rows=_points(picture),
     )
+
+
+def _is_word(x: str | float) -> bool:
+    return isinstance(x, str) and not x[:4].isdigit()
 
 
 def _points(picture: Picture) -> list[list[str]]:
