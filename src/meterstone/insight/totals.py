@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from meterstone.insight.forecasts import LEVEL, Learnt, learn
+from meterstone.insight.cache import Cache, key_of
+from meterstone.insight.forecasts import LEVEL, VERSION, Learnt, learn
 from meterstone.insight.rolling import BETTER
 from meterstone.insight.scores import coverage, mean_error, pinball
 from meterstone.insight.series import Floats, Series
@@ -95,8 +96,10 @@ def total(
     season: int = 1,
     *,
     kind: Kind,
+    steps: int | None = None,
     limits: Limits = NO_LIMITS,
     holidays: Holidays | None = None,
+    cache: Cache | None = None,
 ) -> Total:
     """What is expected of one number over the next steps.
 
@@ -105,9 +108,25 @@ def total(
 
     Args:
         kind: the sum, the mean, the peak, or the value at the end of the steps.
+        steps: of the last so many of them; None: of all.
         limits: of each value; not below zero where no value ever was.
+        cache: where what follows from the same content is found, and kept.
     """
-    ds = series.after(horizon)
+    if cache is None:
+        return _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
+    key = key_of(f"{VERSION} {kind} {steps}", series, horizon, season, limits, holidays)
+    kept = cache.get(key, Total)
+    if kept is None:
+        kept = _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
+        cache.put(key, kept)
+    return kept
+
+
+def _asked(
+    series: Series, horizon: int, season: int, kind: Kind, steps: int, limits: Limits,
+    holidays: Holidays | None,
+) -> Total:  # fmt: skip
+    ds = series.after(horizon)[-steps:]
     found = learn(series, horizon, season, holidays, longest=True)
     if isinstance(found, str):
         return Total(ds[0], ds[-1], withheld=found)
@@ -120,7 +139,11 @@ def total(
 
 
 def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
-    rolled, back, over = found.rolled, found.shape.given_back, _OVER[kind]
+    rolled, back = found.rolled, found.shape.given_back
+
+    def over(paths: Floats) -> Floats:
+        return _OVER[kind](paths[..., -len(ds) :])
+
     came = over(back(rolled.came))
     seen = ~np.isnan(came)
     if seen.sum() < _TRIED:
@@ -137,7 +160,7 @@ def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
     point = float(over(path))
     if peak:  # the peak of what is expected lies below what peaks come to
         point += float(np.nanmedian(came - over(limits.kept(back(rolled.mean(found.names))))))
-    within = _of_total(limits, kind, found.shape.horizon)
+    within = _of_total(limits, kind, len(ds))
     low, high, point = within.kept(np.array([point - half, point + half, point])).tolist()
     withheld = found.withheld
     usual, error = mean_error(came, naive), mean_error(came, said)
@@ -150,7 +173,7 @@ def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
         for one in [_half(errors[seen & (np.arange(len(came)) != at)], apart)]
     )  # fmt: skip
     return Total(
-        ds[0], ds[-1], point, low, high, _naive(found, kind, limits), found.model, withheld,
+        ds[0], ds[-1], point, low, high, float(over(_naive(found, limits))), found.model, withheld,
         found.shape.notes, replays, tuple(path.tolist()),
     )  # fmt: skip
 
@@ -178,14 +201,14 @@ def _left_out(errors: Floats) -> Floats:
     return np.array(others)
 
 
-def _naive(found: Learnt, kind: Kind, limits: Limits) -> float:
-    """What the better naive one says of the time ahead."""
+def _naive(found: Learnt, limits: Limits) -> Floats:
+    """What the better naive one says of each step ahead."""
     horizon, filled = found.shape.horizon, found.shape.filled
     if found.naive == "naive":
         path = np.full(horizon, filled[-1])
     else:
         path = np.resize(filled[-found.shape.season :], horizon)
-    return float(_OVER[kind](limits.kept(found.shape.given_back(path))))
+    return limits.kept(found.shape.given_back(path))
 
 
 def _stamp(found: Learnt, origin: int) -> str:
