@@ -28,6 +28,7 @@ from meterstone.publish.findings import (
 )
 from meterstone.publish.web.executive import told_of
 from meterstone.publish.web.insight import about, drawn_of, namer, overview, routes, table_of
+from meterstone.publish.web.operations import soon
 from meterstone.publish.web.owner import owner_context
 from meterstone.publish.web.search import findings, search
 from meterstone.publish.web.site import Site
@@ -237,13 +238,14 @@ def test_a_thing_s_own_page_has_what_was_found_about_it() -> None:
     up = finding("anomalies", "uptime")
     found = [kept(each) for each in (
         up, finding("forecasts", "uptime:p95"), finding("forecasts", "uptime_days"),
-        finding("risk", "uptime", scope=Scope("integration", "square")),
     )]  # fmt: skip
-    assert [each.finding.key for each in about(found, "uptime", Scope("network"))] == [
-        "uptime", "uptime:p95",
-    ]  # fmt: skip
-    assert [each.finding.study for each in about(found, "uptime", Scope("integration", "square"))
-            ] == ["risk"]  # fmt: skip
+    assert [each.finding.key for each in about(found, "uptime")] == ["uptime", "uptime:p95"]
+
+
+def test_operations_are_told_of_what_can_be_prevented() -> None:
+    told = soon([*examples(), kept(replace(risk("tableau", 50), withheld="Too little."))],
+                namer(BOARD))  # fmt: skip
+    assert [row.about for row in told] == ["Square", "Clover"]
 
 
 def test_the_executive_page_tells_what_it_brought_and_what_comes() -> None:

@@ -22,6 +22,8 @@ _FEW = 40
 _ROW, _ROW_NARROW = 26, 40
 _ROOM = 260
 """For the words of rows."""
+_MEASURED = 1.6 * _ROOM
+"""The same as letters of an unknown font are measured."""
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T.*)?")
 _BLUE = "var(--reference)"
 _STROKES = {"observed": INK, "expected": _BLUE, "compared": SOFT}
@@ -111,9 +113,16 @@ def _layers(
 
 def _rows_of_dots(curves: Sequence[Curve], line: float | None, width: int) -> Specified:
     """A row a word and curve: its name at the left, where there is room, else above the dot."""
+    words = {str(point.x) for curve in curves for point in curve.points}
     many = len(curves) > 1
+
+    def named(point: Point, curve: Curve) -> str:
+        if not many:
+            return str(point.x)
+        return curve.title if len(words) == 1 else f"{point.x}: {curve.title}"
+
     rows = [
-        {**_row(point), "name": f"{point.x}: {curve.title}" if many else str(point.x),
+        {**_row(point), "name": named(point, curve),
          "colour": _STROKES[curve.kind]}
         for x in dict.fromkeys(str(point.x) for curve in curves for point in curve.points)
         for curve in curves
@@ -122,7 +131,7 @@ def _rows_of_dots(curves: Sequence[Curve], line: float | None, width: int) -> Sp
     ]  # fmt: skip
     is_wide = width > NARROW
     axis = alt.Axis(
-        labelLimit=_ROOM - 10, domain=False, ticks=False, labelColor=INK, minExtent=_ROOM,
+        labelLimit=_MEASURED, domain=False, ticks=False, labelColor=INK, minExtent=_ROOM,
         grid=False,
     )  # fmt: skip
     down = alt.Y("name:N", sort=[row["name"] for row in rows], axis=axis if is_wide else None)

@@ -47,7 +47,7 @@ def routes(site: Site) -> list[BaseRoute]:
             **gate_context(found, card, site.board),
             found=[
                 row(each, namer(site.board))
-                for each in about(site.found(request), name, NETWORK)
+                for each in about(site.found_at(request, NETWORK), name)
             ],
         )  # fmt: skip
 

@@ -185,14 +185,9 @@ def _known(figures: Sequence[Figure]) -> list[FigureText]:
     return [figure_text(each) for each in figures if each.value is not None]
 
 
-def about(found: Sequence[KeptFinding], key: str, scope: Scope) -> list[KeptFinding]:
-    """What was found about one thing, such as a metric or a gate, at one scope."""
-    return [
-        each
-        for each in found
-        if each.finding.scope == scope
-        and (each.finding.key == key or each.finding.key.startswith(f"{key}:"))
-    ]
+def about(found: Sequence[KeptFinding], key: str) -> list[KeptFinding]:
+    """What was found about one thing, such as a metric or a gate."""
+    return [each for each in found if f"{each.finding.key}:".startswith(f"{key}:")]
 
 
 def overview(

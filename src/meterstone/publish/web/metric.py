@@ -68,7 +68,7 @@ class _Page:
             **metric_context(metric, scope, card, self._site.board),
             found=[
                 row(each, namer(self._site.board))
-                for each in about(self._site.found(request, scope), metric.raw.id, scope)
+                for each in about(self._site.found_at(request, scope), metric.raw.id)
             ],
         )  # fmt: skip
 

@@ -13,8 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
+from meterstone.insight.findings import KeptFinding
 from meterstone.ledger import Discrepancy, Incident
+from meterstone.measure.results import Scope
+from meterstone.publish.findings import ordered
 from meterstone.publish.web import signals as shown
+from meterstone.publish.web.insight import Row, namer, row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.publish.web.strips import DAYS, Strip, strip
@@ -30,6 +34,9 @@ PARTS = (
 )  # fmt: skip
 """Macros of ``operations_parts.html``; each fills the element ``ops-NAME``."""
 _MOST_WORK = 5
+_SOON = ("risk", "anomalies", "capacity")
+"""Studies of what may break next."""
+_MOST_SOON = 4
 _MOST_INCIDENTS = 1_000
 
 
@@ -187,10 +194,20 @@ def routes(
             page = _past(site, card, kept)
         return site.render(
             request, "operations.html", card=card, title="Operations", ops=page, since=since,
-            strip_days=DAYS,
+            strip_days=DAYS, soon=soon(site.found(request), namer(site.board)),
         )  # fmt: skip
 
     return [Route("/operations", show)]
+
+
+def soon(found: Sequence[KeptFinding], name: Callable[[Scope], str]) -> list[Row]:
+    """What may break next, and can be prevented: claimed findings with advice."""
+    told = [
+        each
+        for each in ordered(found)
+        if each.finding.study in _SOON and each.finding.advice and not each.finding.withheld
+    ]
+    return [row(each, name) for each in told[:_MOST_SOON]]
 
 
 def _past(site: Site, card: Card | None, kept: Kept) -> Operations:

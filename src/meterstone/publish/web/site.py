@@ -93,6 +93,11 @@ class Site:
         as_of = self.as_of(request)
         return found_of(self.findings, scope, as_of.day, as_of.known_at)
 
+    def found_at(self, request: Request, scope: Scope) -> Sequence[KeptFinding]:
+        """What studies found at exactly this scope, as the reader wants it."""
+        as_of = self.as_of(request)
+        return self.findings.of(scope, None, as_of.day, as_of.known_at)
+
     def keep(self, request: Request, *beside: Source) -> None:
         """Let the answer be kept until the board changes, of which every page shows the days, or a
         source beside it. It has no form, and nothing of the person but what follows from role,
