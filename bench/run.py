@@ -30,6 +30,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, int]] = {
     "reads": (reads.run, 5),
     "live": (live.run, live.VIEWERS),
     "forecast": (forecast.run, forecast.SERIES),
+    "m4": (forecast.run_m4, forecast.M4_SERIES),
 }
 """Name to the benchmark and how many rows (spans, or requests a year) it takes by default."""
 
@@ -39,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
     parser.add_argument(
-        "--rows", type=int, help="spans (otlp), records (sync), viewers (live) or requests a year"
+        "--rows",
+        type=int,
+        help="spans (otlp), records (sync), viewers (live), series (forecast, m4), requests a year",
     )
     parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md as it is")
     parser.add_argument(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from measure.build import AT, D, H, Row, World, forecast, load_sample
+from measure.build import AT, D, H, Row, World, forecast, framework, load_sample
 from measure.build import _row as row
 from meterstone.insight.findings import Finding, Found
 from meterstone.insight.studies.demand import NETWORK
@@ -24,6 +24,14 @@ from .asked import SmallBoard, day_values, source
 DAY = date(2026, 3, 30)
 QUARTER, PEAK = "next_quarter_revenue_forecast", "peak_load_forecast"
 REGIONS = "market_expansion_forecast"
+
+
+class Framework(SmallBoard):
+    """With all metrics of the framework."""
+
+    @property
+    def catalogue(self) -> Any:
+        return framework()
 
 
 def asked(world: World, day: date = DAY, board: SmallBoard | None = None) -> Found:
@@ -147,7 +155,7 @@ def test_where_nothing_or_too_little_is_on_record_the_reason_is_said() -> None:
 def test_a_metric_that_moves_is_forecast_within_its_bounds() -> None:
     rng = np.random.default_rng(3)
     wave = 96 + 3 * np.sin(2 * np.pi * np.arange(90) / 7) + rng.normal(0, 0.3, 90)
-    board = SmallBoard(
+    board = Framework(
         {("api_success_rate", NETWORK): day_values(DAY, np.minimum(wave, 100).tolist()),
          ("integration_uptime", NETWORK): day_values(DAY, [100.0] * 90)}
     )  # fmt: skip
@@ -205,6 +213,10 @@ def test_new_regions_follow_from_deals_and_awarded_territories() -> None:
     unplaced = finding.figure("unplaced")
     assert unplaced is not None
     assert unplaced.value == 1
+    nowhere = [deal(n, "open", 0.5) for n in range(200, 210)]
+    with World(closed, past, nowhere) as world:
+        lost = one(asked(world), REGIONS)
+    assert lost.withheld == "10 of 10 open deals name no franchise, and so no region"
     with World(closed[:20], ahead) as world:
         few = one(asked(world), REGIONS)
     assert few.withheld is not None

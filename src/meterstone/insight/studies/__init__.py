@@ -8,8 +8,8 @@ from meterstone.insight.study import Study
 def studies() -> tuple[Study, ...]:
     """All of them, in the order in which they are asked: later ones may read what earlier ones
     found. Called when they are first needed: their libraries take a second to load."""
-    from meterstone.insight.studies.anomalies import Anomalies  # noqa: PLC0415
     from meterstone.insight.cache import of_user  # noqa: PLC0415
+    from meterstone.insight.studies.anomalies import Anomalies  # noqa: PLC0415
     from meterstone.insight.studies.capacity import Capacity  # noqa: PLC0415
     from meterstone.insight.studies.forecasts import Forecasts  # noqa: PLC0415
     from meterstone.insight.studies.worth import Worth  # noqa: PLC0415

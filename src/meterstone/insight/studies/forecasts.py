@@ -34,6 +34,7 @@ _MOVES = 8
 """A metric that took fewer values in the last 30 days has steps, and no course to forecast."""
 
 _SHARE = 100.0
+_MONTHS = {"day": 0, "month": 1, "quarter": 3}
 
 
 class Forecasts:
@@ -91,6 +92,7 @@ class Forecasts:
         told = Told(
             quantity.metric, quantity.title, quantity.unit,
             f"{span.start} to {span.end - timedelta(days=1)}", series, found, issued,
+            months=_MONTHS[quantity.step],
         )  # fmt: skip
         finding = told.finding()
         due = finding.withheld is None and is_due(source, quantity.every, quantity.alone, issued)

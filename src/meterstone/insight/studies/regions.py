@@ -73,6 +73,8 @@ def regions(source: Source) -> Regions | None:
     chances = sorted(((k, 1 - v) for k, v in misses.items()), key=lambda each: (-each[1], each[0]))
     low, high = _bounds([chance for _, chance in chances])
     withheld = _uncalibrated(source, at)
+    if withheld is None and unplaced > len(deals) / 2:
+        withheld = f"{unplaced} of {len(deals)} open deals name no franchise, and so no region"
     if withheld is None and waiting and opens is None:
         withheld = (
             f"{len(waiting)} awarded territories count, and how often such open is known of "

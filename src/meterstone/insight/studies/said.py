@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from meterstone.insight.findings import (
     Check,
@@ -19,6 +20,7 @@ from meterstone.insight.findings import (
 from meterstone.insight.series import Series
 from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.issued import Issue
+from meterstone.insight.studies.quantities import months_after
 from meterstone.insight.totals import Record, Replay, Total, scored
 
 SHOWN = 12
@@ -59,6 +61,7 @@ class Told:
         when: the time that it is of, in words.
         issued: those on record, oldest first; ours and others'.
         found: as seen today.
+        months: of one step of the history; 0: its steps are days.
     """
 
     key: str
@@ -68,6 +71,7 @@ class Told:
     history: Series
     found: Total
     issued: Sequence[Issue] = ()
+    months: int = 0
     line: float | None = None
     more: tuple[Figure, ...] = ()
 
@@ -99,9 +103,19 @@ class Told:
         issued = [("issued", each.replay) for each in reversed(self.ours)]
         known = [(how, replay) for how, replay in issued if replay is not None][:SHOWN]
         apart = max(1, len(self.found.replays) // SHOWN)
-        replayed = [("replayed", each) for each in self.found.replays[::-1][::apart]]
+        replayed = [
+            ("replayed", replace(each, ends=self._last_day(each.ends)))
+            for each in self.found.replays[::-1][::apart]
+        ]
         oldest = min((replay.ends for _, replay in known), default="~")
         return (known + [each for each in replayed if each[1].ends < oldest])[:SHOWN]
+
+    def _last_day(self, stamp: str) -> str:
+        """The last day of the step that begins on a day."""
+        if not self.months:
+            return stamp
+        following = months_after(date.fromisoformat(stamp), self.months)
+        return (following - timedelta(days=1)).isoformat()
 
     def _sentence(self, record: Record | None, withheld: str | None) -> str:
         found = self.found
@@ -115,9 +129,11 @@ class Told:
         if record is None:
             return told
         share = "as large as" if record.mase >= 1 else f"{1 - record.mase:.0%} smaller than"
+        replayed = sum(how == "replayed" for how, _ in self._beside)
+        how = f" ({replayed} replayed, which overlap)" if replayed else ""
         return (
-            f"{told} Over {record.count} such times of the past the error was {share} naive's, and "
-            f"the interval held {record.coverage:.0%}."
+            f"{told} Over {record.count} such times{how} the error was {share} naive's, "
+            f"and the interval held {record.coverage:.0%}."
         )
 
     def _figures(self, record: Record | None, withheld: str | None) -> Iterator[Figure]:
@@ -161,7 +177,7 @@ class Told:
             said = [Point(each.ends, each.point, each.low, each.high) for each in old]
             if withheld is None and self.found.point is not None:
                 found = self.found
-                said.append(Point(found.ends, found.point, found.low, found.high))
+                said.append(Point(self._last_day(found.ends), found.point, found.low, found.high))
             yield Picture(
                 "What was said, and what happened", "last day", self.unit,
                 (Curve("said", "What was said", "expected", tuple(said)),
@@ -224,8 +240,3 @@ class Told:
             )  # fmt: skip
         for note in found.notes:
             yield Check("What was found in its past", True, note)
-
-
-def when(start: str, end: str) -> str:
-    """A time in words, both ends in it."""
-    return start if start == end else f"{start} to {end}"
