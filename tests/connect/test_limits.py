@@ -61,6 +61,34 @@ def test_a_refusal_halves_the_rate_and_good_answers_let_it_grow() -> None:
     assert budget.rates == [10.0]
 
 
+def test_calls_that_are_refused_together_halve_the_rate_once() -> None:
+    clock = Leaping()
+    budget = Budget([Limit(requests=10, per_s=1)], clock)
+    for seconds in (1.0, 1.0, 2.0, 1.0):
+        budget.hold(seconds)
+        clock.sleep(0.1)
+    assert budget.rates == [5.0]
+    assert call(budget) >= 1.7, "the longest that the vendor asked for"
+    budget.hold(1.0)
+    assert budget.rates == [2.5], "refused again after the pause"
+
+
+def test_after_the_hardest_throttling_a_hundred_good_answers_bring_the_rate_back() -> None:
+    clock = Leaping()
+    budget = Budget([Limit(requests=10, per_s=1)], clock)
+    for _ in range(20):
+        budget.hold(1.0)
+        clock.sleep(1.0)
+    [slowest] = budget.rates
+    assert slowest == 0.5
+    took = 0.0
+    for _ in range(100):
+        took += 1 / budget.rates[0]
+        budget.went_well()
+    assert budget.rates == [10.0]
+    assert took < 40, "half a minute, where growth by 2 % alone takes two"
+
+
 def test_a_long_hold_is_left_to_the_caller() -> None:
     budget = Budget([], Leaping())
     budget.hold(600)

@@ -1,7 +1,8 @@
 """The rate budget of a connection: what its syncs may ask of the vendor together.
 
 Known numbers of the connector file, headers of the answers, and what is learnt from refusals (the
-rate is halved, and grows back while all goes well) all bound the same budget. Who waits longest of
+rate is halved once for all that are refused at a time, and grows back while all goes well) all
+bound the same budget. Who waits longest of
 the highest priority goes first; every fourth turn belongs to the lowest priority that waits, so
 that a flood of the upper ones cannot starve a backfill.
 
@@ -24,6 +25,9 @@ from meterstone.ledger import PRIORITIES, Priority
 
 RESERVED = 4
 _GROWTH = 1.02
+_STEP = 0.01
+"""Of the known rate: a good answer gives back so much at least, so that a rate that was halved often
+is whole again after a hundred of them and not after a hundred and fifty slow ones."""
 _SLOWEST = 0.05
 _MOST_BURST_S = 1.0
 
@@ -57,7 +61,7 @@ class _Bucket:
         self._tokens = min(self._tokens, 0.0)
 
     def speed_up(self) -> None:
-        self.rate = min(self.most, self.rate * _GROWTH)
+        self.rate = min(self.most, max(self.rate * _GROWTH, self.rate + self.most * _STEP))
 
 
 class Held(Exception):  # no error: the caller comes again later
@@ -105,11 +109,14 @@ class Budget:
             self._release()
 
     def hold(self, seconds: float) -> None:
-        """The vendor says that it is enough: no call before this."""
+        """The vendor says that it is enough: no call before this. What was under way already when
+        it said so first tells nothing of the rate since."""
         with self._condition:
-            self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
-            for bucket in self._buckets:
-                bucket.slow_down()
+            now = self._clock.monotonic()
+            if now >= self._held_until:
+                for bucket in self._buckets:
+                    bucket.slow_down()
+            self._held_until = max(self._held_until, now + seconds)
             self._condition.notify_all()
 
     def left(self, remaining: float, reset_s: float) -> None:
