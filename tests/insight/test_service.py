@@ -13,7 +13,7 @@ import pytest
 
 from meterstone.errors import InputError
 from meterstone.insight.findings import Curve, Figure, Finding, Found, Picture, Point
-from meterstone.insight.service import Insights
+from meterstone.insight.service import EVERY, LOOK, Insights
 from meterstone.insight.source import HomeSource
 from meterstone.insight.study import Say, Source
 from meterstone.ledger import Ledger
@@ -158,6 +158,15 @@ def test_each_day_is_asked_of_once_on_schedule(house: House) -> None:
     assert insights.busy.sentences() == []
     house.day = None
     assert insights.look() == 0
+
+
+def test_a_home_that_was_not_measured_is_looked_at_again_soon(house: House) -> None:
+    insights = Insights(house, lambda: [Counting()])
+    house.day = None
+    insights.handlers[LOOK](cast("Any", None))
+    due = house.ledger.queue.next_due()
+    assert due is not None
+    assert due - datetime.now(UTC) < EVERY / 2
 
 
 def test_an_unknown_study_is_refused_with_those_there_are(house: House) -> None:

@@ -55,6 +55,7 @@ PROOFS = {
     "live": Proof("live_sync", "live_sync"),
     "drills": Proof("drills", "drills"),
     "on_page": Proof("on_page", "on_page"),
+    "outlook": Proof("outlook", "outlook"),
     "declaration": Proof("declaration", "declaration", networks=True),
 }
 

@@ -10,8 +10,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from meterstone.app import Home
 from meterstone.cli.shared import HomeOption, JsonOption, emit, scope_of
+from meterstone.errors import InputError, suggest
 from meterstone.insight.findings import as_dict
+from meterstone.insight.studies.targets import daily, finding
+from meterstone.insight.targets import LEAST_DAYS, Direction, replay
 from meterstone.measure.results import Scope, read_day
+from meterstone.scorecard.values import format_value
 from meterstone.settings import home_path
 
 app = typer.Typer()
@@ -91,3 +95,45 @@ def insight_show(
             print(f"{mark}{kept.finding.sentence}")
         if not found:
             print("Nothing was found yet: run `meterstone insight run`.")
+
+
+@insight_app.command("target")
+def insight_target(
+    metric: Annotated[str, typer.Argument(help="Id of a metric.")],
+    at_least: Annotated[
+        float | None, typer.Option(help="The target, in the metric's unit.")
+    ] = None,
+    at_most: Annotated[float | None, typer.Option(help="The same, where less is better.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Try a target on what happened, before it is adopted.
+
+    Example: meterstone insight target integration_uptime --at-least 99.95
+    """
+    wanted = at_least if at_most is None else at_most
+    if wanted is None or None not in (at_least, at_most):
+        raise InputError(
+            "one target is tried at a time", place="target", mend="give --at-least or --at-most"
+        )
+    with Home(home_path(home)) as opened:
+        if metric not in opened.catalogue.metrics:
+            raise InputError(
+                f"there is no metric {metric!r}", place="metric",
+                mend=suggest(metric, list(opened.catalogue.metrics)),
+            )  # fmt: skip
+        raw = opened.catalogue.metrics[metric].raw
+        days = daily(opened.source(), metric)
+    if len(days) < LEAST_DAYS:
+        raise InputError(
+            f"{len(days)} days have a value; a replay takes {LEAST_DAYS}", place=metric,
+            mend="try again when more days are on record",
+        )  # fmt: skip
+    direction: Direction = "at least" if at_most is None else "at most"
+    about = {"id": metric, "title": raw.title, "unit": raw.unit}
+    found = finding(about, days, replay([value for _, value in days], direction, wanted))
+    emit(as_dict(found), as_json=json_)
+    if not json_:
+        print(found.sentence)
+        for figure in found.figures:
+            print(f"  {figure.title}: {format_value(figure.value, figure.unit)}")

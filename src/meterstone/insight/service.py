@@ -23,6 +23,8 @@ from meterstone.scorecard.canonical import canonical
 
 LOOK = "studies_due"
 EVERY = timedelta(minutes=10)
+FIRST = timedelta(seconds=15)
+"""Until there is something to ask: a new home is measured within a minute or two."""
 _LOOK_S = 1.0
 
 
@@ -140,16 +142,23 @@ class Insights:
 
     def _look(self, _job: Job) -> None:
         """The next look is queued first: a failure of this one does not end the series."""
+        pause = FIRST if self._day() is None else EVERY
         with self._home.ledger.change("schedule") as change:
-            change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill", at=change.now + EVERY)
+            change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill", at=change.now + pause)
         self.look()
+
+    def _day(self) -> date | None:
+        """The newest day of the board; None: nothing was measured yet."""
+        try:
+            return self._home.source().day
+        except InputError:
+            return None
 
     def look(self) -> int:
         """Ask those that were not asked of the newest day yet. Returns how many were asked."""
-        try:
-            day = self._home.source().day
-        except InputError:
-            return 0  # nothing was measured yet
+        day = self._day()
+        if day is None:
+            return 0
         due = [study for study in self.studies if not self._was_asked(study, day)]
         if due:
             with self.busy.doing(f"asking the studies of {day:%-d %B %Y}") as say:

@@ -12,6 +12,8 @@ def studies() -> tuple[Study, ...]:
     from meterstone.insight.studies.anomalies import Anomalies  # noqa: PLC0415
     from meterstone.insight.studies.capacity import Capacity  # noqa: PLC0415
     from meterstone.insight.studies.forecasts import Forecasts  # noqa: PLC0415
+    from meterstone.insight.studies.outlook import GateOutlook  # noqa: PLC0415
+    from meterstone.insight.studies.targets import Targets  # noqa: PLC0415
     from meterstone.insight.studies.worth import Worth  # noqa: PLC0415
 
-    return (Forecasts(of_user()), Capacity(), Anomalies(), Worth())
+    return (Forecasts(of_user()), Capacity(), Anomalies(), Worth(), Targets(), GateOutlook())
