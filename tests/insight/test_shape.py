@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterstone.insight.calendars import of_united_states
 from meterstone.insight.forecasts import Forecast, forecast
 from meterstone.insight.series import Floats, Series
 from meterstone.insight.shape import Limits, shape
@@ -89,6 +90,13 @@ def test_a_day_off_that_comes_again_is_expected() -> None:
     assert told(plain)[0][at] > 150
     assert low[at] >= 0
     assert np.allclose(np.delete(mean, at), np.delete(told(plain)[0], at), rtol=0.15)
+
+
+def test_federal_holidays_of_the_united_states_are_known() -> None:
+    days = of_united_states(date(2026, 11, 1), date(2027, 1, 2))
+    assert days[date(2026, 11, 26)] == "Thanksgiving Day"
+    assert sorted(days)[0] == date(2026, 11, 11)
+    assert date(2027, 1, 1) in days
 
 
 def test_limits_are_kept() -> None:

@@ -41,7 +41,15 @@ def test_a_quarter_is_forecast_with_the_record_of_quarters() -> None:
     assert last.came == pytest.approx(values[45:48].sum())
     record = scored(found.replays)
     assert record is not None
-    assert record.mase < 1
+    assert record.ratio < 1
+    assert record.mase is None
+    known = scored(found.replays, found.usual)
+    assert known is not None
+    assert known.mase is not None
+    whole = np.convolve(values[:48], np.ones(3), "valid")
+    usual = np.abs(whole[3:] - whole[:-3]).mean()
+    errors = [abs(each.came - each.point) for each in found.replays]
+    assert known.mase == pytest.approx(np.mean(errors) / usual)
     assert 0.9 <= record.coverage <= 1
     assert scored([]) is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,13 +53,16 @@ class Record:
     """How good forecasts of one number were.
 
     Attributes:
-        mase: mean absolute error in that of (seasonal) naive for the same times.
+        ratio: mean absolute error over that of naive for the same times.
+        mase: mean absolute error over the usual change of the number from one such time to the next
+            in the history; None where it never changed.
         pinball: mean quantile loss of both bounds, in the unit of the number.
         coverage: the share of outcomes within the interval.
     """
 
     count: int
-    mase: float
+    ratio: float
+    mase: float | None
     pinball: float
     coverage: float
 
@@ -73,6 +76,7 @@ class Total:
         point, low, high: None where there is a refusal.
         naive: what the season before, or the newest value, says.
         model, withheld, notes: as those of `Forecast`.
+        usual: how much the number usually changes from one such time to the next.
         replays: oldest first.
         path: the mean by step ahead.
     """
@@ -88,6 +92,7 @@ class Total:
     notes: tuple[str, ...] = ()
     replays: tuple[Replay, ...] = ()
     path: tuple[float, ...] = ()
+    usual: float = 0.0
 
 
 def total(
@@ -174,7 +179,7 @@ def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
     )  # fmt: skip
     return Total(
         ds[0], ds[-1], point, low, high, float(over(_naive(found, limits))), found.model, withheld,
-        found.shape.notes, replays, tuple(path.tolist()),
+        found.shape.notes, replays, tuple(path.tolist()), _usual(found, kind, len(ds)),
     )  # fmt: skip
 
 
@@ -211,18 +216,37 @@ def _naive(found: Learnt, limits: Limits) -> Floats:
     return limits.kept(found.shape.given_back(path))
 
 
+def _usual(found: Learnt, kind: Kind, steps: int) -> float:
+    """The mean absolute change of the number between times that follow each other: what an error is
+    scaled by (MASE, Hyndman and Koehler 2006)."""
+    values = found.shape.given_back(found.shape.filled)
+    lag = found.shape.horizon if kind == "end" else steps
+    wide = 1 if kind == "end" else steps
+    if len(values) <= wide + lag:
+        return 0.0
+    numbers = _OVER[kind](np.lib.stride_tricks.sliding_window_view(values, wide))
+    return float(np.mean(np.abs(numbers[lag:] - numbers[:-lag])))
+
+
 def _stamp(found: Learnt, origin: int) -> str:
     series, size = found.shape.series, len(found.shape.actual)
     return series.written(series.stamps[-size:][origin + found.shape.horizon - 1])
 
 
-def scored(told: tuple[Replay, ...] | list[Replay]) -> Record | None:
-    """How good these were; None: nothing came yet."""
+def scored(told: Sequence[Replay], usual: float = 0.0) -> Record | None:
+    """How good these were; None: nothing came yet.
+
+    Args:
+        usual: see `Total.usual`.
+    """
     if not told:
         return None
     came = [each.came for each in told]
     low, high = [each.low for each in told], [each.high for each in told]
-    usual = mean_error(came, [each.naive for each in told])
+    naive = mean_error(came, [each.naive for each in told])
     error = mean_error(came, [each.point for each in told])
-    ratio = error / usual if usual > 0 else float("inf") if error > 0 else 1.0
-    return Record(len(told), ratio, pinball(came, low, high, LEVEL), coverage(came, low, high))
+    ratio = error / naive if naive > 0 else float("inf") if error > 0 else 1.0
+    return Record(
+        len(told), ratio, error / usual if usual > 0 else None, pinball(came, low, high, LEVEL),
+        coverage(came, low, high),
+    )  # fmt: skip

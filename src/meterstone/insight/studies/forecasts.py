@@ -7,16 +7,17 @@ happened is added to an issue when its time is over. Metrics with enough days ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from meterstone.catalogue import Metric
 from meterstone.insight.cache import Cache
+from meterstone.insight.calendars import of_united_states
 from meterstone.insight.findings import Check, Column, Figure, Finding, Found, Table
 from meterstone.insight.series import Series
-from meterstone.insight.shape import NO_LIMITS, Limits
+from meterstone.insight.shape import NO_LIMITS, Holidays, Limits
 from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.issued import Issue, is_due, issue, issues_of
 from meterstone.insight.studies.quantities import QUANTITIES, Quantity, came, series_of
@@ -87,6 +88,7 @@ class Forecasts:
         found = total(
             series, span.ahead, quantity.season, kind=quantity.kind, steps=span.steps,
             limits=Limits(-_SHARE, _SHARE) if quantity.unit == "percentage points" else NO_LIMITS,
+            holidays=_days_off(series, span.ahead) if quantity.step == "day" else None,
             cache=self._cache,
         )  # fmt: skip
         told = Told(
@@ -122,7 +124,7 @@ class Forecasts:
         share = metric.raw.unit in ("%", "percent") and known.max() <= _SHARE and known.min() >= 0
         found = total(
             series, _AHEAD, 7, kind="end", limits=Limits(0, _SHARE) if share else NO_LIMITS,
-            cache=self._cache,
+            holidays=_days_off(series, _AHEAD), cache=self._cache,
         )  # fmt: skip
         target = metric.raw.target.value
         line = float(target) if isinstance(target, int | float) else None
@@ -132,6 +134,13 @@ class Forecasts:
             f"{metric.id}:forecast", metric.raw.title, metric.raw.unit, f"on {day}", series, found,
             line=line, more=(now,),
         ).finding()  # fmt: skip
+
+
+def _days_off(series: Series, ahead: int) -> Holidays:
+    """Of the lead market, for the days of a series and those ahead."""
+    first, last = series.stamps[0], series.stamps[-1]
+    assert isinstance(first, datetime) and isinstance(last, datetime)  # noqa: S101, PT018 - days
+    return of_united_states(first.date(), last.date() + timedelta(days=ahead))
 
 
 def _days(source: Source, metric: Metric) -> Series | None:

@@ -83,7 +83,7 @@ class Told:
     def finding(self) -> Finding:
         """The finding; withheld where the past does not bear it out."""
         found, replays = self.found, self._beside
-        record = scored([replay for _, replay in replays])
+        record = scored([replay for _, replay in replays], found.usual)
         checks = tuple(self._checks(record))
         withheld = found.withheld
         if withheld is None and record and record.count >= _FEW and record.coverage < _HELD:
@@ -128,7 +128,7 @@ class Told:
         told = f"{what}: {amount(found.point, self.unit)} (95 %: {bounds})."
         if record is None:
             return told
-        share = "as large as" if record.mase >= 1 else f"{1 - record.mase:.0%} smaller than"
+        share = "as large as" if record.ratio >= 1 else f"{1 - record.ratio:.0%} smaller than"
         replayed = sum(how == "replayed" for how, _ in self._beside)
         how = f" ({replayed} replayed, which overlap)" if replayed else ""
         return (
@@ -148,8 +148,10 @@ class Told:
         if found.naive is not None:
             yield Figure("naive", "As naive says", found.naive, self.unit)
         if record is not None:
-            if math.isfinite(record.mase):
-                yield Figure("mase", "Error over naive's (MASE)", record.mase)
+            if math.isfinite(record.ratio):
+                yield Figure("ratio", "Error over naive's", record.ratio)
+            if record.mase is not None:
+                yield Figure("mase", "Error over the usual change (MASE)", record.mase)
             yield Figure("coverage", "Outcomes within the interval", 100 * record.coverage, "%")
             yield Figure("pinball", "Quantile loss (pinball)", record.pinball, self.unit)
             yield Figure("record", "Forecasts with known outcome", float(record.count))
@@ -206,7 +208,7 @@ class Told:
         """The record of everybody else who forecasts it."""
         columns = (
             Column("model", "Model"), Column("issued", "Issued"), Column("known", "Outcome known"),
-            Column("mase", "Error over naive's"), Column("coverage", "Within the interval", "%"),
+            Column("ratio", "Error over naive's"), Column("coverage", "Within the interval", "%"),
             Column("newest", "Newest", self.unit),
         )  # fmt: skip
         rows = []
@@ -214,7 +216,7 @@ class Told:
             its = [issue for issue in issues if issue.row["model"] == model]
             replays = [replay for issue in its if (replay := issue.replay)]
             record = scored(replays)
-            error = record.mase if record and math.isfinite(record.mase) else None
+            error = record.ratio if record and math.isfinite(record.ratio) else None
             held = 100 * record.coverage if record else None
             rows.append((model, len(its), len(replays), error, held, its[-1].row["point"]))
         return Table("others", "Forecasts of others on record", columns, tuple(rows))
