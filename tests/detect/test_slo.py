@@ -24,6 +24,20 @@ def refused(folder: Path, text: str) -> str:
     return str(caught.value)
 
 
+def test_the_target_of_answers_is_that_of_the_objective_of_95_per_cent(tmp_path: Path) -> None:
+    assert DEFAULT.answers_within_ms == 500
+    text = (
+        "counters: {fast: {fact: api_request, where: direction = 'inbound', "
+        "good: duration_ms <= 250}}\n"
+        "slos: [{slo: s, title: T, counter: fast, objective: %s, " + SAYS + "}]\n"
+    )
+    known = definitions(framework_path())
+    assert load(written(tmp_path, text % 95), known).answers_within_ms == 250
+    assert load(written(tmp_path, text % 99), known).answers_within_ms is None, (
+        "of another quantile"
+    )
+
+
 def test_the_default_ones_are_right_and_over_known_metrics() -> None:
     known = load(default_path(), definitions(framework_path()))
     assert [rule.id for rule in known.rules] == [rule.id for rule in DEFAULT.rules]

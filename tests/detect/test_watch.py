@@ -200,6 +200,50 @@ def test_vitals_of_the_last_hour(scene: Scene) -> None:
         "pos_integration", 3, 1, 80,
     )  # fmt: skip
     assert [p for p in signal.p95_by_minute if p is not None] == [80]
+    assert (signal.direction, signal.target_ms) == ("outbound", None)
+    assert signal.saturation == 1.0, "both turns had to wait"
+
+
+def load_level(test: str, users: int, requests: int, success: float, p95: float) -> dict[str, Any]:
+    at = {"t1": 60, "t2": 30}[test]
+    return {
+        "fact": "load_test", "source": "hub", "test_id": test, "concurrent_users": users,
+        "started_at": (BEGAN - timedelta(minutes=at + 1)).isoformat(),
+        "ended_at": (BEGAN - timedelta(minutes=at)).isoformat(), "release_version": "1",
+        "scenario": "mix", "hold_s": 10, "requests": requests, "p95_ms": p95,
+        "success_rate": success, "production_like": True,
+    }  # fmt: skip
+
+
+def test_golden_signals_of_what_we_serve_are_weighed_judged_and_set_beside_the_load_test(
+    scene: Scene,
+) -> None:
+    scene.tell(
+        [
+            load_level("t1", 10, 9_000, 100.0, 50.0),  # an older test
+            load_level("t2", 10, 20, 99.9, 80.0),
+            load_level("t2", 20, 40, 99.5, 480.0),
+            load_level("t2", 40, 60, 98.0, 900.0),  # not borne: too many failed
+            load_level("t2", 50, 80, 99.9, 501.0),  # not borne: too slow
+        ]
+    )
+    scene.calls(1, direction="inbound", duration_ms=20.0, count=95)
+    scene.calls(1, direction="inbound", duration_ms=900.0, count=4)
+    scene.calls(1, direction="inbound", duration_ms=None, count=21)
+    scene.calls(1, duration_ms=5_000.0)
+    served, called = scene.look().signals
+    assert (served.direction, served.title) == ("inbound", "pos integration")
+    assert (served.requests, served.per_minute, served.p95_ms) == (120, 2.0, 20.0)
+    assert served.target_ms == 500
+    assert served.saturation == pytest.approx(120 / 60 / 4), "of the four a second that were borne"
+    assert called.title == "pos integration, calls to vendors"
+    assert (called.p95_ms, called.target_ms, called.saturation) == (5_000, None, None)
+
+
+def test_without_a_load_test_nobody_knows_how_full_it_is(scene: Scene) -> None:
+    scene.calls(1, direction="inbound")
+    [served] = scene.look().signals
+    assert served.saturation is None
 
 
 def test_more_good_than_all_is_impossible_and_hides_nothing(scene: Scene) -> None:

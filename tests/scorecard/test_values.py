@@ -18,6 +18,7 @@ from meterstone.scorecard.values import (
     format_target,
     format_value,
     target_value,
+    unbroken,
     verdict_text,
 )
 
@@ -66,6 +67,13 @@ from meterstone.scorecard.values import (
 )
 def test_a_value_and_its_unit(value, unit, text):
     assert format_value(value, unit) == text
+
+
+def test_no_line_ends_between_a_number_and_its_unit() -> None:
+    assert unbroken("It rose by 20.3 % in 4 min, 12 ms") == (
+        "It rose by 20.3\u00a0% in 4\u00a0min, 12\u00a0ms"
+    )
+    assert unbroken("5 shops, 3 %x, 2 minutes, a %") == "5 shops, 3 %x, 2 minutes, a %"
 
 
 def test_a_value_never_rounds_to_what_it_stands_beside():

@@ -26,8 +26,8 @@ from meterstone.ledger import PRIORITIES, Priority
 RESERVED = 4
 _GROWTH = 1.02
 _STEP = 0.01
-"""Of the known rate: a good answer gives back so much at least, so that a rate that was halved often
-is whole again after a hundred of them and not after a hundred and fifty slow ones."""
+"""Of the known rate: a good answer gives back so much at least, so that a rate that was halved
+often is whole again after a hundred of them and not after a hundred and fifty slow ones."""
 _SLOWEST = 0.05
 _MOST_BURST_S = 1.0
 

@@ -29,6 +29,8 @@ from meterstone.facts import FactSchema, vocabulary
 Kind = Literal["error", "availability", "performance", "data", "capacity", "security"]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+_P95 = 0.95
+_WITHIN = re.compile(r"duration_ms\s*<=\s*(\d+(?:\.\d+)?)")
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -160,6 +162,19 @@ class Definitions:
     counters: Mapping[str, Counter]
     slos: tuple[Slo, ...]
     rules: tuple[Rule, ...]
+
+    @property
+    def answers_within_ms(self) -> float | None:
+        """The target of the p95 of requests that we serve: of the objective that 95 % of them are
+        answered within so long. None: there is no such objective."""
+        for slo in self.slos:
+            counter = self.counters.get(slo.counter)
+            if counter is None or counter.fact != "api_request" or slo.objective != _P95:
+                continue
+            limit = _WITHIN.fullmatch((counter.good or "").strip())
+            if limit and "inbound" in counter.where:
+                return float(limit[1])
+        return None
 
 
 def duration(text: str) -> timedelta:

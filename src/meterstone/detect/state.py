@@ -76,7 +76,13 @@ class BudgetNow(_Part, frozen=True, kw_only=True):
 
 
 class SignalNow(_Part, frozen=True, kw_only=True):
-    """Golden signals of an endpoint group over the last hour; ``p95_by_minute`` has 60 entries."""
+    """Golden signals of an endpoint group over the last hour; ``p95_by_minute`` has 60 entries.
+
+    ``direction``: requests that we served (inbound), or calls to vendors. ``target_ms``: of the
+    objective that requests are answered in time. ``saturation``, 0 to 1 and above: of served ones
+    the busiest minute beside what the newest load test bore; of calls the share of turns that had
+    to wait for a limit.
+    """
 
     group: str
     title: str
@@ -85,6 +91,7 @@ class SignalNow(_Part, frozen=True, kw_only=True):
     success: float | None
     p95_ms: float | None
     target_ms: float | None
+    direction: Literal["inbound", "outbound"] = "inbound"
     saturation: float | None = None
     p95_by_minute: tuple[float | None, ...] = ()
 

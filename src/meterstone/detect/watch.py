@@ -205,7 +205,9 @@ class Watch:
         before = self._now
         if self._slow_at is None or (scene.now - self._slow_at).total_seconds() >= _SLOW_S:
             self._slow_at = scene.now
-            self._vitals = vitals.read(self._warehouse, scene.now)
+            self._vitals = vitals.read(
+                self._warehouse, scene.now, self._definitions.answers_within_ms
+            )
         with self._ledger.read() as seen:
             incidents = of_now.open_incidents(seen.alerts.incidents(open_=True))
             queue = of_now.queue(seen, scene.now, self.feed, self._vitals)

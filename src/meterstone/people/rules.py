@@ -1,18 +1,38 @@
 """The addresses of the house and the rights they need; see `meterstone.people.rights`.
 
-One line an address, in the order of the pages. What is not here is refused.
+One line an address, with all that is below it, on pages and in the API where both have it. What is
+not here is refused.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from meterstone.people.rights import UPLOAD_BYTES, Right, Rule
 
 R = Right
+_API = "/api/v1"
+
+
+def _all(path: str, read: Right, write: Right | None = None, **more: Any) -> tuple[Rule, ...]:
+    """An address and all below it."""
+    below = f"{path}/{{rest:path}}"
+    return Rule(path, read, write, **more), Rule(below, read, write, **more)
+
+
+def _api(path: str, read: Right, write: Right | None = None, **more: Any) -> tuple[Rule, ...]:
+    """The same, of the API."""
+    return _all(_API + path, read, write, **more)
+
+
+def _both(path: str, read: Right, write: Right | None = None, **more: Any) -> tuple[Rule, ...]:
+    """The same, of pages and of the API."""
+    return *_all(path, read, write, **more), *_api(path, read, write, **more)
+
 
 RULES: tuple[Rule, ...] = (
     # before sign-in, and what machines that sign for themselves call
-    Rule("/login", R.NOBODY, R.NOBODY),
-    Rule("/login/{rest:path}", R.NOBODY, R.NOBODY),
+    *_all("/login", R.NOBODY, R.NOBODY),
     Rule("/setup", R.NOBODY, R.NOBODY),
     Rule("/answer/{text}", R.NOBODY, R.NOBODY),  # proves itself: out of a message of ours
     Rule("/static/{rest:path}", R.NOBODY),
@@ -25,86 +45,46 @@ RULES: tuple[Rule, ...] = (
     Rule("/metrics", R.SCRAPE),  # the pages of metrics are at /catalogue
     # everybody who is signed in
     Rule("/", R.SIGNED_IN),  # leads to the first page of a role
-    Rule("/account", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
-    Rule("/account/{rest:path}", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
+    *_all("/account", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/logout", R.SIGNED_IN, R.SIGNED_IN, people_only=True),
     Rule("/search", R.SIGNED_IN),
     Rule("/live", R.SIGNED_IN),
-    # pages
+    Rule(f"{_API}/openapi.json", R.SIGNED_IN),
+    Rule(f"{_API}/me", R.SIGNED_IN),
+    # what is measured
     Rule("/executive", R.EXECUTIVE),
-    Rule("/operations", R.OPERATIONS),
+    *_all("/catalogue", R.METRICS),
+    *_api("/metrics", R.METRICS),
+    *_api("/framework", R.METRICS),
+    *_api("/scorecards", R.METRICS),
+    *_all("/insight", R.METRICS),
+    *_api("/findings", R.METRICS),
+    *_both("/gates", R.METRICS),
+    # an owner passes where the address names an own franchise
     Rule("/owners", R.OWNERS),
-    Rule("/owners/{franchise}", R.OWNERS),
-    Rule("/owners/{franchise}/{rest:path}", R.OWNERS),
-    Rule("/catalogue", R.METRICS),
-    Rule("/catalogue/{rest:path}", R.METRICS),
-    Rule("/insight", R.METRICS),
-    Rule("/insight/{rest:path}", R.METRICS),
-    Rule("/gates", R.METRICS),
-    Rule("/gates/{rest:path}", R.METRICS),
-    Rule("/integrations", R.OPERATIONS),
-    Rule("/integrations/{rest:path}", R.OPERATIONS),
-    Rule("/incidents", R.OPERATIONS),
-    Rule("/incidents/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/drills", R.OPERATIONS, R.RESPOND),
-    Rule("/drills/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/reconciliation", R.OPERATIONS, R.RESPOND),
-    Rule("/reconciliation/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/attestations", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
-    Rule("/attestations/{rest:path}", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
-    Rule("/maintenance", R.EVIDENCE, R.MAINTAIN),
-    Rule("/maintenance/{rest:path}", R.EVIDENCE, R.MAINTAIN),
-    Rule("/connections", R.OPERATIONS, R.CONNECT),
-    Rule("/connections/{rest:path}", R.OPERATIONS, R.CONNECT),
+    *_all("/owners/{franchise}", R.OWNERS),
+    Rule(f"{_API}/franchises", R.OWNERS),
+    *_api("/franchises/{franchise}", R.OWNERS),
+    *_api("/scorecards/franchise/{franchise}", R.OWNERS),
+    # operations
+    Rule("/operations", R.OPERATIONS),
+    Rule(f"{_API}/live", R.OPERATIONS),
+    *_both("/integrations", R.OPERATIONS),
+    *_both("/incidents", R.OPERATIONS, R.RESPOND),
+    *_api("/alerts", R.OPERATIONS, R.RESPOND),
+    *_both("/drills", R.OPERATIONS, R.RESPOND),
+    *_all("/reconciliation", R.OPERATIONS, R.RESPOND),
+    *_api("/discrepancies", R.OPERATIONS, R.RESPOND),
+    *_both("/connections", R.OPERATIONS, R.CONNECT),
+    Rule(f"{_API}/connections/{{connection}}/reconcile", R.OPERATIONS, R.RESPOND),
+    *_api("/webhooks", R.CONNECT, R.CONNECT),
     Rule("/oauth/start/{rest:path}", R.CONNECT),
     Rule("/oauth/callback/{rest:path}", R.CONNECT),
     Rule("/oauth/connected/{rest:path}", R.CONNECT),
-    Rule("/reports", R.REPORT, R.REPORT),
-    Rule("/reports/{rest:path}", R.REPORT, R.REPORT),
-    Rule("/audit", R.AUDIT),
-    Rule("/audit/{rest:path}", R.AUDIT),
-    Rule("/settings", R.MANAGE, R.MANAGE, people_only=True),
-    Rule("/settings/{rest:path}", R.MANAGE, R.MANAGE, people_only=True),
-    # the API; an owner passes where the address names an own franchise, as on pages
-    Rule("/api/v1/openapi.json", R.SIGNED_IN),
-    Rule("/api/v1/me", R.SIGNED_IN),
-    Rule("/api/v1/framework", R.METRICS),
-    Rule("/api/v1/framework/{rest:path}", R.METRICS),
-    Rule("/api/v1/scorecards", R.METRICS),
-    Rule("/api/v1/scorecards/{rest:path}", R.METRICS),
-    Rule("/api/v1/scorecards/franchise/{franchise}", R.OWNERS),
-    Rule("/api/v1/scorecards/franchise/{franchise}/{rest:path}", R.OWNERS),
-    Rule("/api/v1/franchises", R.OWNERS),
-    Rule("/api/v1/franchises/{franchise}", R.OWNERS),
-    Rule("/api/v1/franchises/{franchise}/{rest:path}", R.OWNERS),
-    Rule("/api/v1/metrics", R.METRICS),
-    Rule("/api/v1/metrics/{rest:path}", R.METRICS),
-    Rule("/api/v1/findings", R.METRICS),
-    Rule("/api/v1/findings/{rest:path}", R.METRICS),
-    Rule("/api/v1/gates", R.METRICS),
-    Rule("/api/v1/gates/{rest:path}", R.METRICS),
-    Rule("/api/v1/live", R.OPERATIONS),
-    Rule("/api/v1/integrations", R.OPERATIONS),
-    Rule("/api/v1/integrations/{rest:path}", R.OPERATIONS),
-    Rule("/api/v1/incidents", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/incidents/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/alerts", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/alerts/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/drills", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/drills/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/discrepancies", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/discrepancies/{rest:path}", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/attestations", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
-    Rule("/api/v1/attestations/{rest:path}", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
-    Rule("/api/v1/maintenance", R.EVIDENCE, R.MAINTAIN),
-    Rule("/api/v1/maintenance/{rest:path}", R.EVIDENCE, R.MAINTAIN),
-    Rule("/api/v1/connections", R.OPERATIONS, R.CONNECT),
-    Rule("/api/v1/connections/{rest:path}", R.OPERATIONS, R.CONNECT),
-    Rule("/api/v1/connections/{connection}/reconcile", R.OPERATIONS, R.RESPOND),
-    Rule("/api/v1/webhooks", R.CONNECT, R.CONNECT),
-    Rule("/api/v1/webhooks/{rest:path}", R.CONNECT, R.CONNECT),
-    Rule("/api/v1/reports", R.REPORT, R.REPORT),
-    Rule("/api/v1/reports/{rest:path}", R.REPORT, R.REPORT),
-    Rule("/api/v1/audit", R.AUDIT),
-    Rule("/api/v1/audit/{rest:path}", R.AUDIT),
+    # what is put on record, made of it, and looked at afterwards
+    *_both("/attestations", R.EVIDENCE, R.ATTEST, most_bytes=UPLOAD_BYTES),
+    *_both("/maintenance", R.EVIDENCE, R.MAINTAIN),
+    *_both("/reports", R.REPORT, R.REPORT),
+    *_both("/audit", R.AUDIT),
+    *_all("/settings", R.MANAGE, R.MANAGE, people_only=True),
 )

@@ -78,6 +78,14 @@ def format_value(value: Value, unit: str, *, beside: Collection[Value] = ()) -> 
     return _with_unit(value, unit, _decimals_beside(value, unit, beside))
 
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|×|ms|s|min|h|d|pp|kB|MB|GB|USD)(?![\w/]))")
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a number and its unit."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
+
+
 def format_interval(interval: Collection[float] | None, unit: str) -> str:
     """The two bounds of an interval: ``99.93 % to 99.97 %``."""
     if interval is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -198,6 +199,29 @@ def test_a_budget_says_what_is_left_how_fast_it_goes_and_when_it_is_gone(
     assert (made.tone, made.word) == (tone, word)
     assert says in made.says
     assert 0 <= made.width <= 100
+
+
+def test_budgets_that_hold_are_one_line_that_unfolds() -> None:
+    made = operations.current(made_now(), cast("Board", MemoryBoard()), Memory(), AT)
+    assert [each.title for each in made.holding] == ["Webhook delivery"]
+    assert [each.title for each in made.spent] == ["Uptime", "Sync lag below 2 s", "Refunds"]
+    assert made.holding_says == "1 holds: Webhook delivery, 100 % left"
+    html = page(made_now(), MemoryBoard())
+    assert html.index("Uptime") < html.index("<summary>") < html.index("<b>Webhook delivery</b>")
+    low = dataclasses.replace(made.holding[0], left="7 % left", width=7)
+    others = dataclasses.replace(made, budgets=[*made.holding, low])
+    assert others.holding_says == "2 hold; the least has 7 % left"
+    assert dataclasses.replace(made, budgets=[]).holding_says == ""
+
+
+def test_saturation_says_of_what() -> None:
+    served, *_ = made_now().signals
+    told = signals.signal(served)
+    assert (told.saturation, told.full_of) == ("43 %", "of what the load test bore")
+    called = replace(served, direction="outbound", saturation=0.02)
+    assert signals.signal(called).full_of == "of the turns wait for a limit"
+    untested = replace(served, saturation=None)
+    assert signals.signal(untested).full_of == "no load test tells"
 
 
 def test_a_signal_without_traffic_or_target_is_judged_by_nothing() -> None:

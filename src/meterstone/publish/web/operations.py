@@ -85,6 +85,26 @@ class Operations:
     work_count: int = 0
     missed: Sequence[Number] = ()
 
+    @property
+    def spent(self) -> Sequence[shown.Budget]:
+        """Budgets that somebody should look at: all but those that hold."""
+        return [each for each in self.budgets if each.tone != "met"]
+
+    @property
+    def holding(self) -> Sequence[shown.Budget]:
+        """Those that hold, the one with the least left first."""
+        return sorted(
+            (each for each in self.budgets if each.tone == "met"), key=lambda each: each.width
+        )
+
+    @property
+    def holding_says(self) -> str:
+        """Those that hold, in a line."""
+        found = self.holding
+        if len(found) == 1:
+            return f"1 holds: {found[0].title}, {found[0].left}"
+        return f"{len(found)} hold; the least has {found[0].left}" if found else ""
+
 
 def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Operations:
     """The page of this moment.

@@ -56,7 +56,7 @@ def judged(value: float | None, most: float | None, unit: str) -> Judged:
 @dataclass(frozen=True, slots=True)
 class Signal:
     """Golden signals of an endpoint group over the last hour: latency, traffic, errors,
-    saturation. ``line``: the p95 of each minute as an SVG path in 90 × 24."""
+    saturation and of what. ``line``: the p95 of each minute as an SVG path in 90 × 24."""
 
     title: str
     p95: Judged
@@ -64,6 +64,7 @@ class Signal:
     failed: str
     rate: str
     saturation: str
+    full_of: str
     line: str
     line_says: str
 
@@ -84,9 +85,18 @@ def signal(now: SignalNow) -> Signal:
         f"{failed:,} of {now.requests:,}" if now.requests else "no request",
         format_value(now.per_minute, ""),
         share(now.saturation),
+        _full_of(now),
         path(now.p95_by_minute) if len(known) > 1 else "",
         says,
     )
+
+
+def _full_of(now: SignalNow) -> str:
+    if now.direction == "outbound":
+        return "" if now.saturation is None else "of the turns wait for a limit"
+    if now.saturation is None:
+        return "no load test tells" if now.requests else ""
+    return "of what the load test bore"
 
 
 def share(value: float | None) -> str:

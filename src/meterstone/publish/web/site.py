@@ -41,6 +41,7 @@ from meterstone.scorecard.values import (
     format_moment,
     format_target,
     format_value,
+    unbroken,
 )
 
 NETWORK = Scope("network")
@@ -254,7 +255,7 @@ class Site:
         made.filters |= {
             "value": format_value, "interval": format_interval, "target": format_target,
             "duration": format_duration, "day": format_day, "moment": self.moment,
-            "day_mark": _day_mark, "figure": figure,
+            "day_mark": _day_mark, "figure": figure, "unbroken": unbroken,
         }  # fmt: skip
         made.globals |= {"VERDICTS": VERDICTS, "zone": self.board.zone.key, "board": self.board}
         return made

@@ -11,11 +11,15 @@ function show(id, html) {
   const next = part.cloneNode(false);
   next.innerHTML = html;
   localTimes(next);
+  const folds = part.querySelectorAll("details"); // what the reader unfolded stays so
+  next.querySelectorAll("details").forEach((fold, nth) => { fold.open ||= folds[nth]?.open ?? false; });
   if (next.innerHTML === part.innerHTML) return;
   const focused = part.contains(document.activeElement) && document.activeElement;
   const link = focused && focused.getAttribute("href");
+  const fold = [...part.querySelectorAll("summary")].indexOf(focused);
   part.replaceChildren(...next.childNodes);
   if (link) part.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
+  if (fold >= 0) part.querySelectorAll("summary")[fold]?.focus({ preventScroll: true });
   part.classList.remove("changed");
   void part.offsetWidth; // so that the same animation begins again
   part.classList.add("changed");
