@@ -13,7 +13,7 @@ import numpy as np
 
 from meterstone.insight.cache import Cache, key_of
 from meterstone.insight.forecasts import LEVEL, VERSION, Learnt, learn
-from meterstone.insight.rolling import BETTER
+from meterstone.insight.rolling import BETTER, half_widths
 from meterstone.insight.scores import coverage, mean_error, pinball
 from meterstone.insight.series import Floats, Series
 from meterstone.insight.shape import NO_LIMITS, Holidays, Limits
@@ -78,7 +78,7 @@ class Total:
         model, withheld, notes: as those of `Forecast`.
         usual: how much the number usually changes from one such time to the next.
         replays: oldest first.
-        path: the mean by step ahead.
+        path: mean, lower and upper bound by step ahead.
     """
 
     starts: str
@@ -91,7 +91,7 @@ class Total:
     withheld: str | None = None
     notes: tuple[str, ...] = ()
     replays: tuple[Replay, ...] = ()
-    path: tuple[float, ...] = ()
+    path: tuple[tuple[float, float, float], ...] = ()
     usual: float = 0.0
 
 
@@ -119,7 +119,7 @@ def total(
     """
     if cache is None:
         return _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
-    key = key_of(f"{VERSION} {kind} {steps}", series, horizon, season, limits, holidays)
+    key = key_of(f"{VERSION} total 2 {kind} {steps}", series, horizon, season, limits, holidays)
     kept = cache.get(key, Total)
     if kept is None:
         kept = _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
@@ -179,7 +179,7 @@ def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
     )  # fmt: skip
     return Total(
         ds[0], ds[-1], point, low, high, float(over(_naive(found, limits))), found.model, withheld,
-        found.shape.notes, replays, tuple(path.tolist()), _usual(found, kind, len(ds)),
+        found.shape.notes, replays, _path(found, limits), _usual(found, kind, len(ds)),
     )  # fmt: skip
 
 
@@ -214,6 +214,13 @@ def _naive(found: Learnt, limits: Limits) -> Floats:
     else:
         path = np.resize(filled[-found.shape.season :], horizon)
     return limits.kept(found.shape.given_back(path))
+
+
+def _path(found: Learnt, limits: Limits) -> tuple[tuple[float, float, float], ...]:
+    half = half_widths(found.rolled.came - found.rolled.mean(found.names), LEVEL)
+    steps = [limits.kept(found.shape.given_back(found.path + side * half)) for side in (0, -1, 1)]
+    mean, low, high = (each.tolist() for each in steps)
+    return tuple(zip(mean, low, high, strict=True))
 
 
 def _usual(found: Learnt, kind: Kind, steps: int) -> float:

@@ -168,7 +168,7 @@ class Told:
         curves = [Curve("history", "What it was", "observed", tuple(seen))]
         if withheld is None and self.found.path:
             ahead = series.after(len(self.found.path))
-            path = tuple(Point(ds, y) for ds, y in zip(ahead, self.found.path, strict=True))
+            path = tuple(Point(ds, *y) for ds, y in zip(ahead, self.found.path, strict=True))
             curves.append(Curve("path", "What is expected", "expected", path))
         yield Picture(
             "What it was, and what is expected", "day", self.unit, tuple(curves), self.line
