@@ -138,9 +138,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A result: at the likely inputs, and the middle and the 95 % interval of all draws.
+    """A result: at the likely inputs (face value), and the middle and 95 % interval of all draws.
 
-    ``value``, ``middle`` or a bound is None where there is none: a payback that never comes.
+    The middle is the risk-adjusted figure: the mean, and of a payback, which may never come, the
+    median. ``value``, ``middle`` or a bound is None where it never comes.
     """
 
     value: float | None
@@ -215,7 +216,7 @@ def returns(inputs: Inputs, seed: int = 7, draws: int = DRAWS) -> Return:
     )  # fmt: skip
     return Return(
         _span(roi(*at), rois), _span(npv(*at, inputs.rate, inputs.years), values),
-        _span(payback(*at), months), float(comes.mean()), rois,
+        _span(payback(*at), months, is_payback=True), float(comes.mean()), rois,
     )  # fmt: skip
 
 
@@ -290,8 +291,10 @@ def _annuity(rate: float, years: int) -> float:
     return float(sum((1 + rate) ** -year for year in range(1, years + 1)))
 
 
-def _span(value: float | None, drawn: Array) -> Span:
+def _span(value: float | None, drawn: Array, *, is_payback: bool = False) -> Span:
     low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975], method="nearest")
+    if not is_payback:
+        middle = drawn.mean()
 
     def known(edge: Any) -> float | None:
         return float(edge) if math.isfinite(edge) else None

@@ -28,7 +28,10 @@ year."""
 def gains(money: Money, assume: Assumptions) -> list[Benefit]:
     """The ledger: what the operator gains, then what owners gain."""
     made = _Made(money, assume)
-    return [made.revenue(), made.savings(), made.owner_sales(), made.owner_hours(), *made.others()]
+    return [
+        made.revenue(), made.work(), made.tools(), made.owner_sales(), made.owner_hours(),
+        *made.others(),
+    ]  # fmt: skip
 
 
 class _Made:
@@ -48,35 +51,52 @@ class _Made:
         ]
         return _benefit("revenue", "More revenue of the operator", "operator", stages)
 
-    def savings(self) -> Benefit:
-        """What work and tools cost less; of those only a bill that ended is proven."""
+    def work(self) -> Benefit:
+        """Hours of the operator's people, at their cost; the framework claims it and tools as one.
+        It stays observed: one operator has nobody to be compared with."""
         found = self._money.result("annual_cost_savings")
+        why = (
+            "one operator cannot be compared with another, and hours are no money until a cost "
+            "falls: book what was let go"
+        )
         stages = [
             self._claimed("savings", self._money.target("annual_cost_savings")),
             missing("forecast", "nobody forecasts it"),
-            self._observed(found, found.value),
-            self._ended_bills(found),
+            self._observed(found, found.part("work")),
+            missing("proven", why),
         ]
-        return _benefit("savings", "Lower costs of the operator", "operator", stages)
+        return _benefit("savings", "Less work of the operator", "operator", stages)
+
+    def tools(self) -> Benefit:
+        """Tools that were given up: there is a bill less in closed books."""
+        found = self._money.result("annual_cost_savings")
+        tools = found.part("retired_tools")
+        closed = self._money.result("annual_operating_costs").decided
+        if tools is None or tools == 0 or not found.decided:
+            seen = proven = "no bill of a tool that was given up has ended"
+        else:
+            seen, proven = "", "" if closed else "the books of the year are not closed"
+        says = "bills of tools before the programme less those of the last year"
+        stages = [
+            missing("claimed", "claimed together with less work"),
+            missing("forecast", "nobody forecasts it"),
+            missing("observed", seen) if seen or tools is None else booked("observed", tools, says),
+            missing("proven", proven) if proven or tools is None
+            else booked("proven", tools, f"{says}, in closed books"),
+        ]  # fmt: skip
+        return _benefit("tools", "Tools that were given up", "operator", stages)
 
     def owner_sales(self) -> Benefit:
         """What owners sell more; theirs, and no part of the operator's return."""
         found = self._money.result("owner_revenue_increase")
-        asked, shops = self._money.target("owner_revenue_increase"), self._money.live_shops
-        plain = found.part("plain_difference")
-        seen = (
-            reached(
-                "observed", plain * 12 * shops, self._assume.observed(plain * 12 * shops),
-                f"before and after at {count_text(found.n, 'shops')}, for all that are live",
-            )
-            if plain is not None and found.n
-            else missing("observed", found.reason)
-        )  # fmt: skip
+        asked, a_year = self._money.target("owner_revenue_increase"), 12.0 * self._money.live_shops
         stages = [
-            self._claimed("owner_sales", asked and asked * 12 * shops),
+            self._claimed("owner_sales", asked and asked * a_year),
             missing("forecast", "nobody forecasts it"),
-            seen,
-            self._by_effect("sales", "usd_per_shop_month", 12.0 * shops),
+            self._observed(
+                found, found.value, a_year, "measured beside shops that are not connected"
+            ),
+            self._by_effect("sales", "usd_per_shop_month", a_year),
         ]
         return _benefit("owner_sales", "More sales of the owners", "franchisee", stages)
 
@@ -99,7 +119,7 @@ class _Made:
 
     def others(self) -> Iterator[Benefit]:
         """Benefits that somebody stated and nobody measures."""
-        known = ("revenue", "savings", "owner_sales", "owner_hours")
+        known = ("revenue", "savings", "tools", "owner_sales", "owner_hours")
         for id_, value in sorted(self._money.stated(CLAIM).items()):
             if id_ not in known:
                 why = "no metric measures it: it stays a claim"
@@ -140,13 +160,17 @@ class _Made:
             f"forecast of {row['issued_at']:%-d %B %Y} less the year before the programme",
         )  # fmt: skip
 
-    def _observed(self, found: Result, value: float | None, times: float = 1.0) -> Evidence:
-        """As the scorecard has it, in so many USD a year a unit."""
+    def _observed(
+        self, found: Result, value: float | None, times: float = 1.0,
+        says: str = "measured; a plain difference, whatever brought it",
+    ) -> Evidence:  # fmt: skip
+        """As the scorecard has it, in so many USD a year a unit; an interval where the whole
+        result is it."""
         if value is None or not found.decided:
             return missing("observed", found.reason)
-        low, high = found.interval or (value, value)
+        whole = found.interval if value == found.value else None
+        low, high = whole or (value, value)
         spread = self._assume.observed(value * times, low * times, high * times)
-        says = "measured; a plain difference, whatever brought it"
         return reached("observed", value * times, spread, says)
 
     def _paid_more(self) -> Evidence:
@@ -161,20 +185,6 @@ class _Made:
         each = f"${found.estimate.att:,.0f} a shop and month"
         says = f"{each} more after going live, {count_text(months, 'months')} of shops"
         return estimated("proven", found.estimate.att * months, low, high, says)
-
-    def _ended_bills(self, found: Result) -> Evidence:
-        """Tools that were given up: there is a bill less in closed books."""
-        tools = found.part("retired_tools")
-        if not self._money.result("annual_operating_costs").decided:
-            return missing("proven", "the books of the year are not closed")
-        if tools is None or tools <= 0:
-            return missing(
-                "proven",
-                "no tool was given up, and hours of work that are saved are no money until a cost "
-                "falls: book what was let go",
-            )
-        says = "bills of tools that ended, in closed books; hours of work are not money yet"
-        return booked("proven", tools, says)
 
     def _by_effect(self, key: str, figure: str, times: float) -> Evidence:
         """By the study of the effect of going live."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from meterstone.insight.effect import Panel
@@ -14,7 +15,9 @@ from meterstone.measure.results import Scope
 
 NETWORK = Scope("network")
 _DECIDED = ("met", "not_met", "inconclusive")
-_MOST_MONTHS = 36
+_PERIODS, _QUARTER = 12, 3
+"""Quarters looked at, and months of one."""
+
 _PLATFORM = "('subscription', 'usage', 'marketplace', 'other')"
 """Kinds of lines that a shop pays by the month; consulting is sold, not caused by a connection."""
 
@@ -109,10 +112,10 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """What shops pay the operator by month, before and after going live.
+    """What shops pay the operator by quarter, before and after going live.
 
     Attributes:
-        panel: for `meterstone.insight.effect.effect`, USD of a shop in a month.
+        panel: for `meterstone.insight.effect.effect`, USD of a shop in a month on average.
         live_months: months that shops were live for within the last twelve.
     """
 
@@ -148,51 +151,69 @@ def _at(source: Source) -> str:
 
 
 def _revenue(source: Source) -> Revenue:
-    """Lines that name a shop, spread over the days of their service; closed months only, each shop
-    from its first line to its last."""
-    closed = source.at.astimezone(source.zone).replace(
-        day=1, hour=0, minute=0, second=0, microsecond=0
+    """Lines that name a shop, by day of their service, in quarters counted back from the newest
+    closed month: in months, few shops would have more periods than a test can bear. The quarter in
+    which a shop goes live is neither before nor after, and left out."""
+    rows = source.rows(_bills(source))
+    newest = source.at.astimezone(source.zone).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None
     )
-    rows = source.rows(
-        "WITH line AS (SELECT franchise_id, CAST(service_from AS TIMESTAMP) AS since, "
-        "CAST(service_to AS TIMESTAMP) + INTERVAL '1' DAY AS until, "
-        "CAST(net_usd AS DOUBLE) AS usd FROM {invoice} AS i WHERE franchise_id IS NOT NULL "
-        f"AND kind IN {_PLATFORM} AND status <> 'void' AND issued_at < {_at(source)} "
-        "AND service_to >= service_from), "
-        "month AS (SELECT unnest(generate_series("
-        f"TIMESTAMP '{closed:%Y-%m-01}' - INTERVAL '{_MOST_MONTHS}' MONTH, "
-        f"TIMESTAMP '{closed:%Y-%m-01}' - INTERVAL '1' MONTH, INTERVAL '1' MONTH)) AS month), "
-        "live AS (SELECT franchise_id, min(connected_at) AS live FROM {connection} AS c "
-        f"WHERE franchise_id IS NOT NULL AND connected_at < {_at(source)} GROUP BY 1) "
-        "SELECT l.franchise_id AS shop, m.month AS month, min(v.live) AS live, "
-        "sum(usd * greatest(epoch(least(l.until, m.month + INTERVAL '1' MONTH)) "
-        "- epoch(greatest(l.since, m.month)), 0) / (epoch(l.until) - epoch(l.since))) AS usd "
-        "FROM line AS l JOIN month AS m ON l.since < m.month + INTERVAL '1' MONTH "
-        "AND l.until > m.month LEFT JOIN live AS v ON v.franchise_id = l.franchise_id "
-        "GROUP BY 1, 2 ORDER BY 1, 2"
-    )
-    months = {month: n for n, month in enumerate(sorted({row["month"] for row in rows}), 1)}
+    panel, early, live_months = Panel(), set(), 0
     begins: dict[str, int] = {}
     for row in rows:
-        begins[row["shop"]] = min(begins.get(row["shop"], 10**6), months[row["month"]])
-    panel, early, live_months = Panel(), set(), 0
+        begins[row["shop"]] = min(begins.get(row["shop"], _PERIODS), row["period"])
     for row in rows:
-        n, live = months[row["month"]], row["live"]
-        first = 0 if live is None else next((k for m, k in months.items() if _next(m) > live), 0)
-        if live is not None and first and n >= first and n > len(months) - 12:
-            live_months += 1
+        live: datetime | None = row["live"]
+        first, partly = 0, -1
+        if live is not None and live < newest:
+            back = _months(live, newest)
+            first = _PERIODS - back // _QUARTER + 1
+            if back % _QUARTER or live.day > 1:
+                partly = _PERIODS - ceil(back / _QUARTER) + 1
+                first = partly + 1
+            if row["period"] > _PERIODS - 4 and row["period"] >= first:
+                live_months += _QUARTER
+        if row["period"] == partly:
+            continue
         if first and first <= begins[row["shop"]]:
             early.add(row["shop"])
             continue
         panel.unit.append(row["shop"])
-        panel.period.append(n)
-        panel.first.append(first)
-        panel.outcome.append(row["usd"])
+        panel.period.append(row["period"])
+        panel.first.append(first if first <= _PERIODS else 0)
+        panel.outcome.append(row["usd"] / _QUARTER)
     if early:
         panel.dropped.append(f"{len(early)} shops were live before they were billed")
     return Revenue(panel, live_months)
 
 
-def _next(month: Any) -> Any:
-    """The first of the month after."""
-    return (month + timedelta(days=32)).replace(day=1)
+def _bills(source: Source) -> str:
+    """Of each shop and quarter that it was billed for to the end."""
+    newest = f"TIMESTAMP '{source.at.astimezone(source.zone):%Y-%m-01}'"
+    opens = f"({newest} - (({_PERIODS} - n + 1) * {_QUARTER}) * INTERVAL '1' MONTH)"
+    closes = f"({newest} - (({_PERIODS} - n) * {_QUARTER}) * INTERVAL '1' MONTH)"
+    return (
+        "WITH line AS (SELECT franchise_id, CAST(service_from AS TIMESTAMP) AS since, "
+        "CAST(service_to AS TIMESTAMP) + INTERVAL '1' DAY AS until, "
+        "CAST(net_usd AS DOUBLE) AS usd FROM {invoice} AS i WHERE franchise_id IS NOT NULL "
+        f"AND kind IN {_PLATFORM} AND status <> 'void' AND issued_at < {_at(source)} "
+        "AND service_to >= service_from), "
+        f"span AS (SELECT n, {opens} AS opens, {closes} AS closes "
+        f"FROM generate_series(1, {_PERIODS}) AS s(n)), "
+        "whole AS (SELECT franchise_id, min(since) AS since, max(until) AS until FROM line "
+        "GROUP BY 1), "
+        "live AS (SELECT franchise_id, min(connected_at) AS live FROM {connection} AS c "
+        f"WHERE franchise_id IS NOT NULL AND connected_at < {_at(source)} GROUP BY 1) "
+        "SELECT l.franchise_id AS shop, s.n AS period, min(v.live) AS live, "
+        "sum(usd * greatest(epoch(least(l.until, s.closes)) - epoch(greatest(l.since, s.opens)), 0)"
+        " / (epoch(l.until) - epoch(l.since))) AS usd "
+        "FROM line AS l JOIN span AS s ON l.since < s.closes AND l.until > s.opens "
+        "JOIN whole AS w ON w.franchise_id = l.franchise_id AND w.since <= s.opens "
+        "AND w.until >= s.closes LEFT JOIN live AS v ON v.franchise_id = l.franchise_id "
+        "GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+
+
+def _months(early: datetime, late: datetime) -> int:
+    """From the month of one to that of the other."""
+    return (late.year - early.year) * 12 + late.month - early.month

@@ -58,13 +58,14 @@ def _sentence(
     made: Returns, row: Row, asked: list[Needed], titles: dict[str, str], chance: float
 ) -> str:
     span = row.found.roi.value if row.found else None
-    by = row.title[:1].lower() + row.title[1:]
+    by = row.title.split(",")[0]
+    by = by[:1].lower() + by[1:]
     said = (
-        f"The ROI is {format_value(span, '%')} {by}; the chance that it is {made.target:g} % or "
-        f"more is {chance:.0%}"
+        f"At face value the ROI is {format_value(span, '%')} {by}; the chance that it is "
+        f"{made.target:g} % or more is {100 * chance:.0f} %"
     )
     if span is not None and span >= made.target:
-        lowest = [(each, titles[each.name]) for each in asked if each.times is not None]
+        lowest = [(each, titles[each.name]) for each in asked if (each.times or 0) > 0]
         near = min(lowest, key=lambda pair: abs(1 - (pair[0].times or 0)), default=None)
         if near is None or near[0].value is None:
             return f"{said}."
@@ -95,7 +96,7 @@ def _figures(
             of = round(100 * row.found.chance(dashboard), 1)
             yield Figure("chance_dashboard", title, of, "%")
     for each in asked:
-        if each.value is not None:
+        if each.value is not None and each.value > 0:
             word = "at least" if each.name in row.benefits else "at most"
             yield Figure(f"needed_{each.name}", f"{titles[each.name]}, {word}", each.value, "USD")
 
@@ -122,7 +123,10 @@ def _tables(made: Returns, titles: dict[str, str]) -> Iterator[Table]:
             continue
         rows: list[tuple[Cell, ...]] = []
         for each in needed(row.inputs, made.target):
-            none = each.value is None
-            remark = "no cost is low enough by itself" if none else ""
-            rows.append((titles[each.name], each.now, each.value, each.times, remark))
+            spared = each.value is not None and each.value <= 0 and each.name in row.benefits
+            remark = "reached without it" if spared else ""
+            if each.value is None:
+                remark = "no cost is low enough by itself"
+            value, times = (None, None) if spared else (each.value, each.times)
+            rows.append((titles[each.name], each.now, value, times, remark))
         yield Table(f"needed_{stage}", f"{row.title}: needed", columns, tuple(rows))

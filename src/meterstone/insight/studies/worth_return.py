@@ -138,19 +138,20 @@ def _sentence(made: Returns) -> str:
     claimed, proven, observed = (made.rows[each] for each in ("claimed", "proven", "observed"))
     said = ""
     if claimed.found:
-        said = f"As claimed the programme returns {_percent(claimed)} in a year"
+        face = format_value(claimed.found.roi.value, "%")
+        said = f"As claimed the programme returns {face} in a year"
     if proven.found is None:
         said = f"{said}; what" if said else "What"
         return f"{said} it returned is not known: {proven.why}."
     parts = [f"as proven {_percent(proven)} ({_interval(proven)})"]
     if observed.found:
-        parts.insert(0, f"as observed {_percent(observed)} ({_interval(observed)})")
+        parts.insert(0, f"as observed, risk-adjusted, {_percent(observed)} ({_interval(observed)})")
     both = ", ".join(parts)
     return f"{said}; {both}." if said else f"The programme returns {both}."
 
 
 def _percent(row: Row) -> str:
-    return format_value(row.found.roi.value if row.found else None, "%")
+    return format_value(row.found.roi.middle if row.found else None, "%")
 
 
 def _interval(row: Row) -> str:
@@ -161,12 +162,16 @@ def _interval(row: Row) -> str:
 
 
 def _figures(made: Returns) -> Iterator[Figure]:
-    for stage in ("claimed", "proven", "observed", "forecast", "furthest"):
+    claimed = made.rows["claimed"]
+    if claimed.found:
+        yield Figure("roi_claimed", "ROI as claimed, at face value", claimed.found.roi.value, "%")
+    for stage in ("proven", "observed", "forecast", "furthest", "claimed"):
         row = made.rows[stage]
         if row.found:
-            span = row.found.roi
-            title = f"ROI {row.title[:1].lower()}{row.title[1:]}"
-            yield Figure(f"roi_{stage}", title, span.value, "%", span.low, span.high)
+            span, id_ = row.found.roi, "roi_adjusted" if stage == "claimed" else f"roi_{stage}"
+            adjusted = "" if stage in ("proven", "furthest") else ", risk-adjusted"
+            title = f"ROI {row.title[:1].lower()}{row.title[1:]}{adjusted}"
+            yield Figure(id_, title, span.middle, "%", span.low, span.high)
     first = made.money.result(ROI)
     if first.value is not None:
         title = "ROI of the first twelve months, as on the scorecard"
@@ -178,27 +183,31 @@ def _figures(made: Returns) -> Iterator[Figure]:
         row = made.rows[stage]
         if row.found:
             span, of = row.found.npv, row.title[:1].lower() + row.title[1:]
-            yield Figure(f"npv_{stage}", f"Net present value {of}", span.value, "USD", span.low,
-                         span.high)  # fmt: skip
-            yield Figure(f"payback_{stage}", f"Payback {of}", row.found.payback.value, "months")
+            title = f"Net present value {of}"
+            yield Figure(f"npv_{stage}", title, span.middle, "USD", span.low, span.high)
+            back = row.found.payback
+            low, high = (back.low, back.high) if back.high is not None else (None, None)
+            yield Figure(
+                f"payback_{stage}", f"Payback {of}", back.middle, "months", low, high
+            )  # fmt: skip
 
 
 def _pictures(made: Returns) -> Iterator[Picture]:
     points = tuple(
-        Point(row.title.split(",")[0], row.found.roi.value, row.found.roi.low, row.found.roi.high)
+        Point(row.title.split(",")[0], row.found.roi.middle, row.found.roi.low, row.found.roi.high)
         for row in made.rows.values()
         if row.found
     )
     if points:
-        curve = Curve("roi", "ROI with its 95 % interval", "expected", points)
+        curve = Curve("roi", "ROI, risk-adjusted, with its 95 % interval", "expected", points)
         yield Picture("Return on investment by evidence", "evidence", "%", (curve,), made.target)
 
 
 def _by_stage(made: Returns) -> Table:
     columns = (
         Column("evidence", "Evidence"), Column("benefit", "Benefit a year", "USD"),
-        Column("cost", "Cost", "USD"), Column("roi", "ROI", "%"),
-        Column("middle", "Middle of the draws", "%"), Column("low", "95 % from", "%"),
+        Column("cost", "Cost", "USD"), Column("roi", "ROI at face value", "%"),
+        Column("middle", "Risk-adjusted", "%"), Column("low", "95 % from", "%"),
         Column("high", "to", "%"), Column("npv", "Net present value", "USD"),
         Column("payback", "Payback", "months"),
         Column("chance", f"Chance of {made.target:g} %", "%"), Column("why", "Remark"),
@@ -209,12 +218,12 @@ def _by_stage(made: Returns) -> Table:
             rows.append((row.title, *(None,) * 9, row.why))
             continue
         span = row.found.roi
-        never = "" if row.found.payback.value is not None else "it never pays back at this rate"
+        never = "" if row.found.payback.middle is not None else "it never pays back at this rate"
         benefit = sum(each.likely for each in row.inputs.benefits.values())
         cost = row.inputs.investment.likely + row.inputs.operating.likely
         rows.append((
             row.title, benefit, cost, span.value, span.middle, span.low,
-            span.high, row.found.npv.value, row.found.payback.value,
+            span.high, row.found.npv.middle, row.found.payback.middle,
             round(100 * row.found.chance(made.target), 1), never,
         ))  # fmt: skip
     return Table("by_evidence", "As claimed and as proven", columns, tuple(rows))
