@@ -86,6 +86,7 @@ def test_pictures_are_drawn_in_ink_on_paper() -> None:
         if block.shape == "drawing"
     ]
     assert "Revenue a week" in drawn.title
+    assert drawn.key.startswith("black: What happened; blue: Expected; dashed: As last week")
     svg = on_paper(drawn.chart)
     assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert "var(--" not in svg

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from meterstone.insight.findings import KeptFinding
+from meterstone.insight.findings import KeptFinding, Picture
 from meterstone.publish.charts import curves_chart
 from meterstone.publish.findings import (
     WITHHELD,
@@ -97,13 +97,23 @@ def _title(view: View, kept: KeptFinding) -> str:
 def _drawings(found: Sequence[KeptFinding]) -> list[Drawing]:
     """The first picture of each claimed finding that has one."""
     made = (
-        Drawing(f"{picture.title}{f', {picture.unit}' if picture.unit else ''}", chart)
+        Drawing(
+            f"{picture.title}{f', {picture.unit}' if picture.unit else ''}", chart, _key(picture)
+        )
         for each in found
         if not each.finding.withheld
         for picture in each.finding.pictures[:1]
         if (chart := curves_chart(picture))
     )
     return list(islice(made, _PICTURES))
+
+
+def _key(picture: Picture) -> str:
+    parts = [f"{_MARKS[curve.kind]}: {curve.title}" for curve in picture.curves]
+    return "; ".join([*parts, "bands and whiskers: 95 % intervals"])
+
+
+_MARKS: Mapping[str, str] = {"observed": "black", "expected": "blue", "compared": "dashed"}
 
 
 def _figures(view: View, found: Sequence[KeptFinding]) -> list[Table]:

@@ -145,10 +145,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart."""
+    """A chart; ``key`` says in words which mark is what."""
 
     title: str
     chart: Chart
+    key: str = ""
     shape: Literal["drawing"] = "drawing"
 
 
