@@ -122,6 +122,14 @@ def test_a_study_tells_claims_from_what_is_withheld() -> None:
     assert "nothing was found out yet" in page("/insight/outlook")
 
 
+def test_what_is_withheld_for_one_reason_stands_together() -> None:
+    found = [kept(finding("forecasts", key, withheld="Too few.")) for key in ("a", "b")]
+    found.append(kept(finding("forecasts", "c", withheld="Too noisy.")))
+    text = page("/insight/forecasts", MemoryFindings(found))
+    assert text.count("Too few.") == 1
+    assert text.index("Too few.") < text.index(">A<") < text.index(">B<") < text.index("Too noisy.")
+
+
 def test_a_picture_has_its_numbers_behind_it() -> None:
     text = page("/insight/forecasts/platform_revenue_quarter")
     assert text.count("<svg") > 3
@@ -192,6 +200,10 @@ def test_figures_are_said_with_unit_and_interval() -> None:
     assert cell_text(3.14159, Column("a", "A", "h")) == "3.14 h"
     assert reason("too few: 30 of 90%") == "Too few: 30\u00a0of 90\u00a0%."
     assert not reason("too few", "Not claimed: too few.")
+    assert unbroken("on 2026-10-30: 1") == "on 30\u00a0October 2026: 1"
+    assert unbroken("2026-02-31 v2026-01-01 2026-01-01T05:00:00Z") == (
+        "2026-02-31\u00a0v2026-01-01 2026-01-01T05:00:00Z"
+    )
     assert unbroken("61 shops, 4.1%") == "61\u00a0shops, 4.1\u00a0%"
 
 

@@ -29,6 +29,7 @@ _URGENCY = (
 )  # fmt: skip
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NO_BREAK = "\u00a0"
+_DATE = re.compile(r"(?<![\w-])\d{4}-\d{2}-\d{2}(?![\w-])")
 _PERCENT = re.compile(r"(?<=\d)%")
 _QUANTITY = re.compile(r"(?<=\d) (?=[%×a-zA-Z])")
 
@@ -134,13 +135,15 @@ def figure_text(figure: Figure) -> FigureText:
     """A figure with its unit and its interval."""
     value = figure.value
     words = isinstance(value, str) and not _DAY.fullmatch(value)
-    return FigureText(figure.title, value_text(value, figure.unit), words, between(figure))
+    return FigureText(
+        unbroken(figure.title), value_text(value, figure.unit), words, between(figure)
+    )
 
 
 def value_text(value: Cell, unit: str = "") -> str:
     """A value of a figure, a point or a row: numbers with unit, days as people say them."""
     if isinstance(value, str):
-        return format_day(value) if _DAY.fullmatch(value) else value
+        return _in_words(value) if _DAY.fullmatch(value) else value
     return format_value(value, unit)
 
 
@@ -160,8 +163,17 @@ def cell_text(cell: Cell, column: Column) -> str:
 
 
 def unbroken(text: str) -> str:
-    """A sentence in which no number stands on another line than what it counts."""
+    """A sentence as people read it: days in words, and no number on another line than what it
+    counts."""
+    text = _DATE.sub(lambda found: _in_words(found[0]), text)
     return _QUANTITY.sub(_NO_BREAK, _PERCENT.sub(" %", text))
+
+
+def _in_words(text: str) -> str:
+    try:
+        return format_day(date.fromisoformat(text))
+    except ValueError:  # looks like a day and is none
+        return text
 
 
 def reason(withheld: str | None, said: str = "") -> str:

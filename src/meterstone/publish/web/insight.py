@@ -316,9 +316,19 @@ def study_context(
         "lede": f"{title}: {_counts(found, 0)}, as of {found[0].day:%-d %B %Y}." if found else "",
         "method": unbroken(found[0].finding.method) if found else "",
         "claimed": [row(each, name) for each in ordered(claimed)],
-        "held": [row(each, name) for each in held],
+        "held": _by_reason(held, name),
         "steps": [step(each, advice, name) for each, advice in advised(found)[:_STEPS]],
     }
+
+
+def _by_reason(
+    held: Sequence[KeptFinding], name: Callable[[Scope], str]
+) -> list[tuple[str, Sequence[Row]]]:
+    """Withheld findings, those with the same reason together."""
+    found: dict[str, list[Row]] = {}
+    for each in held:
+        found.setdefault(reason(each.finding.withheld), []).append(row(each, name))
+    return list(found.items())
 
 
 @dataclass(frozen=True, slots=True)
