@@ -54,7 +54,7 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "skew": {"seconds": 10.0}, "reordered": {"seconds": 2.0},
 }  # fmt: skip
 _DRIFT = {
-    "square": "created_at", "clover": "createdTime", "quickbooks": "TxnDate",
+    "square": "created_at", "clover": "createdTime", "quickbooks": "Amount",
     "salesforce": "CreatedDate", "franconnect": "referenceId",
 }  # fmt: skip
 """A field that the mapping cannot do without: the vendor renames it."""
