@@ -53,6 +53,7 @@ PROOFS = {
     "refresh": Proof("refresh_race", "refresh_race"),
     "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
     "live": Proof("live_sync", "live_sync"),
+    "capacity": Proof("capacity", "capacity"),
     "drills": Proof("drills", "drills"),
     "on_page": Proof("on_page", "on_page"),
     "outlook": Proof("outlook", "outlook"),

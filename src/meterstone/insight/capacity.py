@@ -8,8 +8,7 @@ The law says what N users get out of a system together, a second::
 coherency, what users cost each other in pairs. Where κ > 0 there is a most: more users than
 √((1 - σ) / κ) get less together than fewer do.
 
-Source: N. J. Gunther, *Guerrilla Capacity Planning* (2007), ch. 4 to 6; fitted by least squares of
-throughput, as the R package usl does.
+Source: N. J. Gunther, *Guerrilla Capacity Planning* (2007), ch. 4 to 6.
 """
 
 from __future__ import annotations
@@ -17,14 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from meterstone.insight.series import Floats
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LEAST = 4
 """Levels that a fit takes: three are always on some curve."""
@@ -35,7 +31,10 @@ WORST = 0.10
 HEADROOM = 1.25
 """What is to be had for each expected user: the framework's reserve of a quarter."""
 
-_DRAWS = 200
+_DRAWS, _TRIES, _FEWEST = 400, 40_000, 100
+_EDGE = 0.015
+"""What is left out on either side of the draws. With 0.025 too few intervals held the truth; how
+many do: docs/proofs/capacity.md."""
 _STRAIGHT = 0.05
 """Below this share that is lost at the largest level, nothing is known of a limit."""
 
@@ -146,28 +145,26 @@ class Fitted:
         """
         # ranks, not interpolated quantiles: between a number and infinity there is no middle
         found = sorted(float(of(law)) for law in self.draws)
-        edge = max(int(0.025 * len(found)), 0)
+        edge = int(_EDGE * len(found))
         return Interval(float(of(self.law)), found[edge], found[-1 - edge])
 
 
 def fit(levels: Sequence[Level], seed: int = 0) -> Fitted | str:
     """The law of the levels of one load test; why there is none, where there are too few.
 
-    Levels of the same number of users are averaged. The interval is a parametric bootstrap: new
-    throughputs are drawn around the curve with the spread that was found, which is itself
-    uncertain (a scaled inverse χ²), and fitted again.
+    Levels of the same number of users are averaged.
     """
     by_users: dict[float, list[float]] = {}
     for level in levels:
         if level.users >= 1 and level.throughput > 0:
             by_users.setdefault(level.users, []).append(level.throughput)
-    users = np.array(sorted(by_users))
+    users = np.array(sorted(by_users), dtype=float)
     if len(users) < LEAST:
         return f"{len(users)} levels of load; the scalability law takes at least {LEAST}"
     through = np.array([float(np.mean(by_users[n])) for n in users])
-    law = _fit(users, through)
-    curve = np.array([law.at(n) for n in users])
-    error = float(np.sqrt(np.mean((through / curve - 1) ** 2)))
+    pairs = list(zip(users, through, strict=True))
+    law, draws = _fit(users, through, seed)
+    error = float(np.sqrt(np.mean([(x / law.at(n) - 1) ** 2 for n, x in pairs])))
     withheld = None
     if error > WORST:
         withheld = f"the scalability law is off by {error:.0%} on average at the levels measured"
@@ -176,46 +173,43 @@ def fit(levels: Sequence[Level], seed: int = 0) -> Fitted | str:
             f"up to {users[-1]:,.0f} users throughput grew with them: "
             "a limit is not yet in sight, test more users"
         )
-    freedom = len(users) - 3
-    spread = math.sqrt(float(((through - curve) ** 2).sum()) / freedom)
-    random = np.random.default_rng(seed)
-    draws = []
-    for _ in range(_DRAWS):
-        scale = spread * math.sqrt(freedom / random.chisquare(freedom))
-        drawn = curve + random.normal(0.0, scale, len(users))
-        draws.append(_fit(users, np.maximum(drawn, 0.01 * curve), start=law))
-    kept = tuple(Level(float(n), float(x)) for n, x in zip(users, through, strict=True))
-    return Fitted(law, kept, error, withheld, tuple(draws))
+    kept = tuple(Level(float(n), float(x)) for n, x in pairs)
+    return Fitted(law, kept, error, withheld, draws)
 
 
-def _fit(users: Floats, through: Floats, start: Law | None = None) -> Law:
-    """By least squares of throughput; σ and κ are squares of what is varied, so never negative."""
-    from scipy.optimize import least_squares  # noqa: PLC0415 - half a second; few commands need it
+def _fit(users: Floats, through: Floats, seed: int) -> tuple[Law, tuple[Law, ...]]:
+    """The law and others that might be it.
 
-    begun = start or _guess(users, through)
-    scale = float(through.max())
-
-    def off(of: NDArray[np.float64]) -> NDArray[np.float64]:
-        loss = 1 + of[1] ** 2 * (users - 1) + of[2] ** 2 * users * (users - 1)
-        return np.asarray((np.exp(of[0]) * users / loss - through) / scale)
-
-    first = [math.log(begun.rate), math.sqrt(begun.contention), math.sqrt(begun.coherency)]
-    found = least_squares(off, first, method="lm").x
-    return Law(float(np.exp(found[0])), float(found[1] ** 2), float(found[2] ** 2))
-
-
-def _guess(users: Floats, through: Floats) -> Law:
-    """The law turned over is linear: N / X = (1 + σ (N - 1) + κ N (N - 1)) / λ."""
-    from scipy.optimize import nnls  # noqa: PLC0415
+    Turned over, the law is linear: N / X = (1 + σ (N - 1) + κ N (N - 1)) / λ. Least squares of
+    the relative errors under the constraint that none of the three is negative have one solution.
+    The others are drawn from Student's t distribution of the unconstrained one, as far as they keep
+    the constraint: the posterior under a flat prior.
+    """
+    from scipy.optimize import nnls  # noqa: PLC0415 - half a second; few commands need it
 
     table = np.column_stack([np.ones_like(users), users - 1, users * (users - 1)])
-    told, _ = nnls(table * (through / users)[:, None], np.ones(len(users)))
-    first = max(float(told[0]), 1e-9 * float((users / through).max()))
-    # squares do not leave zero: a tiny share lets the fit find its way from there
-    tiny = 1e-6 / float(users[-1])
-    return Law(
-        1 / first, max(float(told[1]) / first, tiny), max(float(told[2]) / first, tiny / users[-1])
-    )
+    table *= (through / users)[:, None]
+    scale = table.max(axis=0)
+    table /= scale
+    ones = np.ones(len(users))
+    best, _ = nnls(table, ones)
+    free = np.linalg.lstsq(table, ones, rcond=None)[0]
+    freedom = len(users) - 3
+    spread = max(float(((ones - table @ free) ** 2).sum()) / freedom, 1e-18)
+    root = np.linalg.cholesky(np.linalg.pinv(table.T @ table) * spread + 1e-20 * np.eye(3))
+    random = np.random.default_rng(seed)
+    wide = np.sqrt(freedom / random.chisquare(freedom, _TRIES))
+    drawn = free + random.normal(size=(_TRIES, 3)) @ root.T * wide[:, None]
+    drawn = drawn[drawn[:, 0] > 0]
+    kept = drawn[(drawn[:, 1:] >= 0).all(axis=1)][:_DRAWS]
+    if len(kept) < _FEWEST:  # the constraint binds: as near to it as they come
+        kept = np.maximum(drawn[:_DRAWS], 0.0)
+    return _law(best / scale), tuple(_law(each / scale) for each in kept)
+
+
+def _law(of: Floats) -> Law:
+    first = max(float(of[0]), 1e-300)
+    return Law(1 / first, float(of[1]) / first, float(of[2]) / first)
 
 
 @dataclass(frozen=True, slots=True)
