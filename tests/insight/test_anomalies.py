@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from meterstone.insight.anomalies import anomalies, probation
+from meterstone.insight.anomalies import LEAST, Detector, anomalies, probation
 
 
 def noise(seed: int, size: int = 1200) -> np.ndarray:
@@ -51,3 +51,18 @@ def test_nothing_is_known_of_short_constant_or_empty_series() -> None:
     gaps = noise(4)
     gaps[::7] = np.nan
     assert len(anomalies(gaps)) == len(gaps)
+
+
+def test_value_by_value_is_the_same_as_all_at_once() -> None:
+    values = noise(5, 2000)
+    values[1500:1520] += 40
+    detector = Detector(probation(len(values)))
+    assert [detector.push(float(value)) for value in values] == anomalies(values)
+    small = Detector(LEAST)  # what it remembers is moved many times over
+    flagged = [at for at, value in enumerate(values) if small.push(float(value)).flagged]
+    assert any(1500 <= at <= 1525 for at in flagged)
+
+
+def test_nothing_is_judged_before_the_first_known_value() -> None:
+    detector = Detector(LEAST)
+    assert not any(detector.push(float("nan")).score for _ in range(300))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from homes import Meterstone
+from meterstone.cli import app
+from meterstone.errors import InputError
 
 
 @pytest.fixture
@@ -75,3 +80,16 @@ def test_anomalies_and_effects(meterstone: Meterstone, tmp_path: Path) -> None:
     wrong = meterstone("effect", str(file), *columns, home=False)
     assert wrong.code == 2
     assert "no column 'u'" in wrong.err
+
+
+def test_values_are_judged_as_they_come_in() -> None:
+    random = np.random.default_rng(3)
+    lines = [f"t{n},{random.normal(0, 1) + (60 if 250 <= n < 260 else 0):.3f}" for n in range(300)]
+    text = "timestamp,value\n" + "\n".join(lines) + "\n"
+    told = CliRunner().invoke(app, ["anomalies", "-", "--json"], input=text)
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [row["timestamp"] for row in rows] == [f"t{n}" for n in range(300)]
+    assert any(row["flagged"] for row in rows[250:255])
+    wrong = CliRunner().invoke(app, ["anomalies", "-"], input="t1,1\nt2,many\n")
+    assert isinstance(wrong.exception, InputError)
+    assert "line 2" in str(wrong.exception)

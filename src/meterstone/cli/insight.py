@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from meterstone.cli.shared import JsonOption, emit
 from meterstone.errors import InputError
-from meterstone.insight.anomalies import anomalies
+from meterstone.insight.anomalies import LEAST, Detector, Scored
+from meterstone.insight.anomalies import probation as usual_probation
 from meterstone.insight.cache import of_user
 from meterstone.insight.effect import effect, read_panel
 from meterstone.insight.forecasts import Forecast, forecast_all
@@ -91,28 +93,53 @@ def _line(found: Forecast) -> str:
 
 
 @app.command("anomalies")
-def anomalies_command(file: _File, json_: JsonOption = False) -> None:
+def anomalies_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|-", help="-: as they come in.")],
+    probation: Annotated[
+        int | None, typer.Option(min=LEAST, help="Values not judged (default: 15 %; with -: 60).")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
     """Score each value of a file with the columns timestamp and value by those before it.
+
+    With - lines are read from standard input and each is answered at once, one JSON object a line.
 
     Example: meterstone anomalies requests.csv --json
     """
+    if str(file) == "-":
+        _stream(Detector(probation or LEAST), as_json=json_)
+        return
     found = [
         (when, number(value, f"{file}:{line}"))
         for line, (when, value) in read_columns(file, ["timestamp", "value"])
     ]
     if not found:
         raise InputError("has no rows", place=str(file), mend="give at least one value")
-    scored = anomalies(np.array([value for _, value in found]))
-    rows = [
-        {"timestamp": when, "score": round(each.score, 6), "flagged": each.flagged}
-        for (when, _), each in zip(found, scored, strict=True)
-    ]
+    detector = Detector(probation or usual_probation(len(found)))
+    rows = [_judged(when, detector.push(value)) for when, value in found]
     emit(rows, as_json=json_)
     if not json_:
         flagged = [row["timestamp"] for row in rows if row["flagged"]]
         print(f"{len(flagged)} of {len(rows)} values are flagged")
         for when in flagged:
             print(when)
+
+
+def _judged(when: str, scored: Scored) -> dict[str, Any]:
+    return {"timestamp": when, "score": round(scored.score, 6), "flagged": scored.flagged}
+
+
+def _stream(detector: Detector, *, as_json: bool) -> None:
+    """Lines ``timestamp,value``; a header is passed over. Ends with its input."""
+    for line, text in enumerate(sys.stdin, start=1):
+        when, _, value = text.strip().partition(",")
+        if not when or (line == 1 and value.strip() == "value"):
+            continue
+        row = _judged(when, detector.push(number(value.strip(), f"line {line}")))
+        if as_json:
+            print(json.dumps(row), flush=True)
+        elif row["flagged"]:
+            print(when, flush=True)
 
 
 @app.command("effect")

@@ -14,7 +14,7 @@ the largest known distance and the quiet are ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,69 +47,96 @@ def probation(size: int) -> int:
     return max(LEAST, min(int(_PROBATION * size), _MOST_PROBATION))
 
 
+class Detector:
+    """Judges a series value by value, as they come.
+
+    Args:
+        wait: how many of the first values are not judged; at least `LEAST`. With it grows what is
+            remembered: the last `2 * wait` stretches, at most 3,000.
+    """
+
+    def __init__(self, wait: int) -> None:
+        self._wait = max(wait, LEAST)
+        self._memory = min(2 * self._wait, _MOST_MEMORY)
+        room = 2 * (self._memory + _STRETCH)
+        self._values, self._squares = np.zeros(room), np.zeros(room)
+        self._used = 0  # of the two
+        self._count = 0
+        self._quiet = 0
+        self._distances: deque[float] = deque(maxlen=2 * self._wait)
+
+    def push(self, value: float) -> Scored:
+        """Judge the next value by those before it.
+
+        A missing value (NaN) is judged as the one before it; before the first known one nothing is.
+        """
+        if math.isnan(value):
+            if not self._count:
+                return _NOT
+            value = float(self._values[self._used - 1])
+        distance = self._distance(value)
+        past = np.array(self._distances)
+        self._distances.append(distance)
+        self._count += 1
+        if self._count <= self._wait:
+            return _NOT
+        if self._quiet > 0:
+            self._quiet -= 1
+            return _NOT
+        odd = _oddness(distance, past)
+        if odd is None:
+            return _NOT
+        if odd >= 0:
+            self._quiet = int(self._wait * _QUIET)
+        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, _STEEP * odd))))
+        return Scored(score, flagged=odd >= 0)
+
+    def _distance(self, value: float) -> float:
+        """Of the stretch that ends here: the sum of distances to its nearest in the past; NaN where
+        the past is too short."""
+        if self._used == len(self._values):
+            kept = self._memory + _STRETCH
+            for each in (self._values, self._squares):
+                each[:kept] = each[-kept:]
+            self._used = kept
+        self._values[self._used] = value
+        self._used += 1
+        if self._used < _STRETCH:
+            return math.nan
+        newest = self._values[self._used - _STRETCH : self._used]
+        square = float(newest @ newest)
+        self._squares[self._used - 1] = square  # by where a stretch ends
+        first = max(_STRETCH - 1, self._used - 1 - self._memory)
+        if self._used - 1 - first < _NEIGHBOURS + 2:
+            return math.nan
+        past = np.lib.stride_tricks.sliding_window_view(
+            self._values[first - _STRETCH + 1 : self._used - 1], _STRETCH
+        )
+        apart = self._squares[first : self._used - 1] + square - 2 * past @ newest
+        near = np.partition(apart, min(_NEIGHBOURS, len(apart) - 1))[:_NEIGHBOURS]
+        return float(np.sqrt(np.maximum(near, 0.0)).sum())
+
+
+_NOT = Scored(0.0, flagged=False)
+
+
 def anomalies(values: Floats) -> list[Scored]:
     """Each value of a series by those before it.
 
-    A missing value is judged as the one before it. A series that is shorter than its probation has
-    no anomalies: nothing is known of how it usually is.
+    A series that is shorter than its probation has no anomalies: nothing is known of how it usually
+    is.
     """
-    known = _filled(values)
-    wait = probation(len(known))
-    scored = [Scored(0.0, flagged=False)] * len(known)
-    if len(known) <= wait:
-        return scored
-    distances = _distances(known, wait)
-    quiet = 0
-    for at in range(wait, len(known)):
-        if quiet > 0:
-            quiet -= 1
-            continue
-        oddness = _oddness(distances, at, wait)
-        if oddness is None:
-            continue
-        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, _STEEP * oddness))))
-        flagged = oddness >= 0
-        scored[at] = Scored(score, flagged)
-        if flagged:
-            quiet = int(wait * _QUIET)
-    return scored
+    detector = Detector(probation(len(values)))
+    return [detector.push(float(value)) for value in values]
 
 
-def _distances(values: Floats, wait: int) -> Floats:
-    """Of the stretch that ends at each value: the sum of distances to its nearest in the past;
-    NaN where the past is too short."""
-    stretches = np.lib.stride_tricks.sliding_window_view(values, _STRETCH)
-    squares = np.einsum("ij,ij->i", stretches, stretches)
-    memory = min(2 * wait, _MOST_MEMORY)
-    found = np.full(len(values), np.nan)
-    for at in range(_NEIGHBOURS + 2, len(stretches)):
-        past = slice(max(0, at - memory), at)
-        to_past = squares[past] + squares[at] - 2 * stretches[past] @ stretches[at]
-        near = np.partition(to_past, min(_NEIGHBOURS, len(to_past) - 1))[:_NEIGHBOURS]
-        found[at + _STRETCH - 1] = np.sqrt(np.maximum(near, 0.0)).sum()
-    return found
-
-
-def _oddness(distances: Floats, at: int, wait: int) -> float | None:
+def _oddness(own: float, past: Floats) -> float | None:
     """Below 0: the share of past distances that were larger; from 0: by how much (logarithm) it is
     beyond the largest. None where too few are known."""
-    past = distances[max(0, at - 2 * wait) : at]
     past = past[~np.isnan(past)]
-    own = distances[at]
     if len(past) < _SURE or math.isnan(own):
         return None
     share = float((past < own).mean())
     if share < 1:
         return share - 1
     return math.log(max(own, 1e-12) / max(float(past.max()), 1e-12))
-
-
-def _filled(values: Sequence[float] | Floats) -> Floats:
-    filled = np.array(values, dtype=float)
-    last = next((value for value in filled if not math.isnan(value)), 0.0)
-    for at, value in enumerate(filled):
-        if math.isnan(value):
-            filled[at] = last
-        else:
-            last = value
-    return filled
