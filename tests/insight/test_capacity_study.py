@@ -65,18 +65,18 @@ def one(found: Found, key: str = "concurrent_user_capacity") -> Finding:
 
 
 def test_growing_demand_reaches_the_limit_when_it_does() -> None:
-    found = asked(users(), levels())
+    found = asked(users(180), levels(), held=1630.0)
     users_found = one(found)
     days = users_found.figure("days")
     assert users_found.withheld is None, users_found.withheld
     assert days is not None
     assert days.low is not None
-    # at 400 + 6 n on working days the limit of 1,200 is reached on the 133rd day: in 43 days
-    assert days.low <= 43.5
-    assert days.high is None or days.high >= 43
+    # at 400 + 6 n on working days the limit of 1,630 is reached on the 205th day: in 25 days
+    assert days.low <= 25.5
+    assert days.high is None or days.high >= 25
     assert isinstance(days.value, float)
-    assert days.value == pytest.approx(43.5, abs=9)
-    assert "the limit of 1,200 users is reached in about" in users_found.sentence
+    assert days.value == pytest.approx(25, abs=6)
+    assert "the limit of 1,630 users is reached in about" in users_found.sentence
     assert [a.id for a in users_found.advice] == ["extend_concurrent_user_capacity"]
     [action] = found.facts
     assert (action["origin"], action["status"]) == ("capacity_forecast", "recommended")
@@ -89,7 +89,7 @@ def test_an_action_that_is_open_is_not_recommended_again() -> None:
         {"action_id": "a", "recommended_at": AT - D, "origin": "capacity_forecast",
          "cause_key": "concurrent_user_capacity", "status": "accepted"}, {},
     )  # fmt: skip
-    assert asked(users(), levels(), given).facts == ()
+    assert asked(users(180), levels(), given, held=1630.0).facts == ()
 
 
 def test_steady_demand_reaches_nothing() -> None:

@@ -42,6 +42,8 @@ from meterstone.insight.study import Say, Source
 
 _SOON_DAYS = 90
 _MOST_DAYS = 180
+_SHARE = 4
+"""A forecast reaches a quarter of the history ahead: models need the rest to learn from."""
 _SHOWN = 120
 
 
@@ -83,7 +85,7 @@ def _resource(
     if seen is None:
         return _nobody_looked(resource), None
     made = _Made(source, resource, seen, limit, asked)
-    steps = max(2, min(_MOST_DAYS // seen.days, len(seen.series.values) // 2))
+    steps = max(2, min(_MOST_DAYS // seen.days, len(seen.series.values) // _SHARE))
     found = forecast(seen.series, steps, 7 if seen.days == 1 else 1)
     if limit is None:
         why = no_limit(asked.age_days(source))
