@@ -25,7 +25,7 @@ GROWTH = 6.0
 
 
 def users(
-    days: int = 90, growth: float = GROWTH, start: float = 400, **given: object
+    days: int = 45, growth: float = GROWTH, start: float = 400, **given: object
 ) -> Iterator[Row]:
     """Two instances, three samples a day, the middle one highest; weekends are calmer."""
     random = np.random.default_rng(5)
@@ -173,4 +173,4 @@ def test_a_full_queue_is_found_and_comes_first() -> None:
 
 
 def test_the_same_rows_give_the_same_findings() -> None:
-    assert asked(users(60), levels()).findings == asked(users(60), levels()).findings
+    assert asked(users(30), levels()).findings == asked(users(30), levels()).findings

@@ -160,7 +160,9 @@ def fit(levels: Sequence[Level], seed: int = 0) -> Fitted | str:
             by_users.setdefault(level.users, []).append(level.throughput)
     users = np.array(sorted(by_users), dtype=float)
     if len(users) < LEAST:
-        return f"{len(users)} levels of load; the scalability law takes at least {LEAST}"
+        return (
+            f"{len(users)} level{'s' * (len(users) != 1)} of load: the law takes at least {LEAST}"
+        )
     through = np.array([float(np.mean(by_users[n])) for n in users])
     pairs = list(zip(users, through, strict=True))
     law, draws = _fit(users, through, seed)
