@@ -89,7 +89,8 @@ def test_an_action_that_is_open_is_not_recommended_again() -> None:
         {"action_id": "a", "recommended_at": AT - D, "origin": "capacity_forecast",
          "cause_key": "concurrent_user_capacity", "status": "accepted"}, {},
     )  # fmt: skip
-    assert asked(users(180), levels(), given, held=1630.0).facts == ()
+    assert len(asked(users(30, 12.0), levels(), held=500.0).facts) == 1
+    assert asked(users(30, 12.0), levels(), given, held=500.0).facts == ()
 
 
 def test_steady_demand_reaches_nothing() -> None:
