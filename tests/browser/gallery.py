@@ -1,12 +1,14 @@
 """``./run gallery``: pictures of the pages, into docs/gallery; simulated data.
 
 The dashboards in light and dark at three widths, every other page once; WebP, a few kB each.
+``--only /insight`` takes those pages anew and leaves the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "gallery"
 _SHOWN_PX = {390: 390, 1280: 960, 2560: 1280}
 _QUALITY = 60
 _MOST_HEIGHTS = 2.0
+_SECTION = re.compile(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,14 @@ def wanted(house: House, browser: Browser) -> Iterator[Picture]:
             yield Picture(Role.ADMIN, path, 1280, "light")
 
 
+def some(house: House, browser: Browser, only: str) -> Iterator[Picture]:
+    """Each page below an address, as an administrator reaches it."""
+    with house.as_(browser, Role.ADMIN) as context:
+        reached = crawl(context, house.address, only, within=only)
+    for _, (path, *_) in sorted(reached.items()):
+        yield Picture(Role.ADMIN, path, 1280, "light")
+
+
 def take(house: House, browser: Browser, picture: Picture) -> bytes:
     """The picture, as WebP."""
     size = {"width": picture.width, "height": HEIGHTS[picture.width]}
@@ -85,21 +96,25 @@ def take(house: House, browser: Browser, picture: Picture) -> bytes:
     return made.getvalue()
 
 
-def index(pictures: list[Picture]) -> str:
-    """The page of the gallery."""
+def index(pictures: list[Picture], before: str = "") -> str:
+    """The page of the gallery; ``before``: as it was, whose other pages stay."""
     lines = [
         "# Gallery",
         "",
-        "Made by `./run gallery` from `meterstone demo`: all numbers are simulated. The dashboards "
+        "Made by `./run gallery` from simulated networks: no number is real. The dashboards "
         "as their roles see them, on a phone (390 px), a screen (1280) and a wall (2560), light "
         "and dark; every other page once, as an administrator sees it.",
     ]
     by_page: dict[str, list[Picture]] = {}
     for picture in pictures:
         by_page.setdefault(picture.page, []).append(picture)
+    shown = {page: text.strip() for page, text in _SECTION.findall(before)}
     for page, taken in by_page.items():
-        lines += ["", f"## `{page}`", ""]
-        lines += [f"![{page} at {each.width} px, {each.scheme}]({each.file})" for each in taken]
+        shown[page] = "\n".join(
+            f"![{page} at {each.width} px, {each.scheme}]({each.file})" for each in taken
+        )
+    for page, text in shown.items():
+        lines += ["", f"## `{page}`", "", text]
     return "\n".join([*lines, ""])
 
 
@@ -107,11 +122,13 @@ def main() -> int:
     """Take all pictures anew."""
     options = argparse.ArgumentParser()
     options.add_argument("--out", type=Path, default=DOCS)
-    out = options.parse_args().out
+    options.add_argument("--only", default="", help="pages whose address begins so")
+    given_options = options.parse_args()
+    out, only = given_options.out, given_options.only
     if lacks := missing():
         raise SystemExit(f"gallery: needs {lacks}")
     out.mkdir(parents=True, exist_ok=True)
-    for old in out.glob("*.webp"):
+    for old in [] if only else out.glob("*.webp"):
         old.unlink()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -121,13 +138,15 @@ def main() -> int:
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        pictures = list(wanted(house, browser))
+        pictures = list(some(house, browser, only) if only else wanted(house, browser))
         for picture in pictures:
             data = take(house, browser, picture)
             (out / picture.file).write_bytes(data)
             print(f"{picture.file} {len(data) / 1000:.0f} kB", flush=True)
         browser.close()
-    (out / "README.md").write_text(index(pictures), encoding="utf-8")
+    page = out / "README.md"
+    before = page.read_text(encoding="utf-8") if only else ""
+    page.write_text(index(pictures, before), encoding="utf-8")
     return 0
 
 

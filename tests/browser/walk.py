@@ -179,7 +179,7 @@ def _is_page(path: str) -> bool:
 
 
 def crawl(
-    context: BrowserContext, address: str, begin: str = "/", examples: int = 1
+    context: BrowserContext, address: str, begin: str = "/", examples: int = 1, within: str = ""
 ) -> dict[str, list[str]]:
     """All kinds of pages that somebody reaches by links, with examples of each.
 
@@ -188,6 +188,7 @@ def crawl(
         address: of the house.
         begin: the first page.
         examples: so many of each kind at most.
+        within: only pages whose address begins so.
     """
     found: dict[str, list[str]] = {}
     page = context.new_page()
@@ -203,6 +204,8 @@ def crawl(
         if answer is None or answer.status != 200:
             continue
         for link in Visit(page, here).links():
+            if not link.startswith(within):
+                continue
             others = found.get(kind_of(link), [])
             waiting = sum(kind_of(each) == kind_of(link) for each in todo)
             if link not in others and len(others) + waiting < examples:

@@ -27,7 +27,15 @@ from meterstone.publish.findings import (
     unbroken,
 )
 from meterstone.publish.web.executive import told_of
-from meterstone.publish.web.insight import about, drawn_of, namer, overview, routes, table_of
+from meterstone.publish.web.insight import (
+    about,
+    drawn_of,
+    finding_context,
+    namer,
+    overview,
+    routes,
+    table_of,
+)
 from meterstone.publish.web.operations import soon
 from meterstone.publish.web.owner import owner_context
 from meterstone.publish.web.search import findings, search
@@ -213,6 +221,14 @@ def test_long_tables_are_folded_and_say_what_is_left_out() -> None:
     told = table_of(many)
     assert (len(told["rows"]), len(told["folded"]), told["left_out"]) == (25, 375, 50)
     assert told["figures"] == {1}
+
+
+def test_many_findings_of_a_study_are_folded_and_long_names_have_the_width() -> None:
+    found = [kept(finding("forecasts", f"k{n}")) for n in range(23)]
+    assert "3 more" in page("/insight/forecasts", MemoryFindings(found))
+    refs = Table("t", "T", (Column("a", "Place"),), (("PhaseSuccessValidator.validate_final.x",),))
+    told = finding_context(kept(finding("outlook", "g", tables=(refs,))), namer(BOARD))
+    assert (len(told["tables"]), len(told["wide_tables"])) == (0, 1)
 
 
 def test_pictures_of_any_shape_are_drawn() -> None:

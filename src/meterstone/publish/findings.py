@@ -134,7 +134,7 @@ class FigureText:
 def figure_text(figure: Figure) -> FigureText:
     """A figure with its unit and its interval."""
     value = figure.value
-    words = isinstance(value, str) and not _DAY.fullmatch(value)
+    words = isinstance(value, str)
     return FigureText(
         unbroken(figure.title), value_text(value, figure.unit), words, between(figure)
     )

@@ -45,6 +45,7 @@ _MOST_ROWS = 400
 _SMALL = 120
 _NARROW = 5
 """Columns that a table beside something else has room for."""
+_LONG_WORD = 32
 _HOLDS = VerdictLook("●", "Holds", "met")
 _FAILS = VerdictLook("▲", "Does not hold", "miss")
 
@@ -370,8 +371,8 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
         "figures": _known(finding.figures),
         "unknown": [each.title for each in finding.figures if each.value is None],
         "pictures": [drawn for each in finding.pictures if (drawn := drawn_of(each))],
-        "tables": [table for table in tables if len(table["head"]) <= _NARROW],
-        "wide_tables": [table for table in tables if len(table["head"]) > _NARROW],
+        "tables": [table for table in tables if not _is_wide(table)],
+        "wide_tables": [table for table in tables if _is_wide(table)],
         "checks": [
             (_HOLDS if check.passed else _FAILS, check.name, reason(check.says))
             for check in finding.checks
@@ -451,6 +452,12 @@ def table_of(table: Table) -> Mapping[str, Any]:
         "folded": rows[_ROWS:],
         "left_out": len(table.rows) - len(rows),
     }
+
+
+def _is_wide(table: Mapping[str, Any]) -> bool:
+    """Whether it takes the width of the page: many columns, or names of one long word."""
+    words = (word for cells in table["rows"] for cell in cells for word in cell.split())
+    return len(table["head"]) > _NARROW or max(map(len, words), default=0) > _LONG_WORD
 
 
 def _is_number(cell: object) -> bool:
