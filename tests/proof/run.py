@@ -57,6 +57,7 @@ PROOFS = {
     "drills": Proof("drills", "drills"),
     "on_page": Proof("on_page", "on_page"),
     "outlook": Proof("outlook", "outlook"),
+    "effect": Proof("effect", "effect"),
     "declaration": Proof("declaration", "declaration", networks=True),
 }
 

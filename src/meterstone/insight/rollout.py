@@ -48,11 +48,13 @@ class Rollout:
 
     Attributes:
         design: the one that shows the smallest effect.
+        ahead: periods that are looked at from the first wave on.
         order: wave of each unit, 1 first; 0 is held back.
         others: all designs that were tried, the best first.
     """
 
     design: Design | None
+    ahead: int
     order: Mapping[str, int]
     others: Sequence[Design]
     withheld: str | None = None
@@ -83,11 +85,11 @@ def plan(values: Mapping[str, Sequence[float]], periods: int, seed: int = 7) -> 
     ]
     best, *_ = ordered = sorted(designs, key=lambda each: each.smallest)
     waves = _balanced(table, best.waves, best.held_back, np.random.default_rng(seed))
-    return Rollout(best, dict(zip(units, waves.tolist(), strict=True)), ordered)
+    return Rollout(best, ahead, dict(zip(units, waves.tolist(), strict=True)), ordered)
 
 
 def _none(why: str) -> Rollout:
-    return Rollout(None, {}, (), why)
+    return Rollout(None, 0, {}, (), why)
 
 
 def _designs(units: int, ahead: int) -> Iterator[tuple[int, int, float]]:

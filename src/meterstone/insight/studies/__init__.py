@@ -11,9 +11,18 @@ def studies() -> tuple[Study, ...]:
     from meterstone.insight.cache import of_user  # noqa: PLC0415
     from meterstone.insight.studies.anomalies import Anomalies  # noqa: PLC0415
     from meterstone.insight.studies.capacity import Capacity  # noqa: PLC0415
+    from meterstone.insight.studies.effect import GoingLive  # noqa: PLC0415
     from meterstone.insight.studies.forecasts import Forecasts  # noqa: PLC0415
     from meterstone.insight.studies.outlook import GateOutlook  # noqa: PLC0415
     from meterstone.insight.studies.targets import Targets  # noqa: PLC0415
     from meterstone.insight.studies.worth import Worth  # noqa: PLC0415
 
-    return (Forecasts(of_user()), Capacity(), Anomalies(), Worth(), Targets(), GateOutlook())
+    return (
+        Forecasts(of_user()),
+        Capacity(),
+        Anomalies(),
+        GoingLive(),
+        Worth(),
+        Targets(),
+        GateOutlook(),
+    )

@@ -63,11 +63,13 @@ class Sold:
     Attributes:
         cents: net sales of completed payments, shape (shops, days), in the order of the world.
         trading: whether a sale was recorded on a day, same shape.
+        lift: by what factor going live raised what was to be expected, same shape.
     """
 
     world: World
     cents: Array
     trading: Array
+    lift: Array
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -88,7 +90,8 @@ class Sold:
 
 def simulate(world: World, facts: Facts, truth: Truth) -> None:
     """Payments and bookings, and what is true of them (``world.shared``: sold, sales, visits)."""
-    sold = Sold(world, np.zeros((len(world.shops), len(world.days)), dtype=np.int64), np.zeros(0))
+    shape = (len(world.shops), len(world.days))
+    sold = Sold(world, np.zeros(shape, dtype=np.int64), np.zeros(0), np.ones(shape))
     world.shared |= {"sold": sold, "sales": {}, "visits": {}}
     if not world.shops:
         return
@@ -98,6 +101,7 @@ def simulate(world: World, facts: Facts, truth: Truth) -> None:
     _pay(world, facts, knobs, sold, level)
     visits = _book(world, facts, knobs, sold.trading)
     _tell(world, sold, visits)
+    sold.lift = np.where(level > 0, level / np.where(level > 0, without, 1), 1.0)
     lift = np.where(level > 0, 1 - without / np.where(level > 0, level, 1), 0.0)
     _effects(world, truth, sold, lift)
     _never_counts(world, facts)
