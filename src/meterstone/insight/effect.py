@@ -311,8 +311,10 @@ def _estimate(result: Any, freedom: int) -> Estimate:
 
 
 def _interval(att: float, se: float, freedom: int) -> Estimate:
-    half = float(stats.t.ppf(0.975, freedom)) * se
-    return Estimate(att, se, att - half, att + half)
+    """With the correction m / (m - 1) of a variance that m units of the smaller side tell."""
+    corrected = se * math.sqrt((freedom + 1) / freedom)
+    half = float(stats.t.ppf(0.975, freedom)) * corrected
+    return Estimate(att, corrected, att - half, att + half)
 
 
 def _counts(panel: Panel) -> tuple[int, int]:
