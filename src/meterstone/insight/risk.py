@@ -1,0 +1,291 @@
+"""The probability that an integration has an incident within a day, or a week.
+
+What can go wrong adds up: the incidents to be expected are a base, a part that grows with the
+incidents of the last 90 days, and a part for each signal that deviates (`signals`). From the
+expected number H the probability is 1 − exp(−H), as for events that come one by one. Every part is
+non-negative, so each says how much of the risk it stands for: these are the reasons.
+
+The parts are learnt by maximum likelihood from what happened before (the problem is convex), tried
+on later stretches that were not learnt from, and corrected by what those show. What is reported of
+the record are those trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from meterstone.insight.signals import SIGNALS, Deviations, Panel
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+DAY_H, WEEK_H = 24, 168
+LEAST_INCIDENTS = 20
+"""Incidents that have to be known before a probability is given."""
+FOLDS = 4
+"""Stretches of time: each but the first is predicted from those before it."""
+_STEP_H = 3
+_HISTORY_H = 90 * 24
+_RAMPS = ((1.0, 2.5), (2.5, 4.5), (4.5, 8.0))
+"""Between these deviations a part of the risk rises from nothing to all of it."""
+_SOON_H = 5 / 60
+"""What begins sooner than five minutes after a warning was not foreseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Expected incidents within a horizon: weights of base, history and ramps.
+
+    Attributes:
+        shift, slope: correction on the scale of log H, learnt from trials.
+    """
+
+    horizon: int
+    weights: Floats
+    shift: float = 0.0
+    slope: float = 1.0
+
+    def probability(self, x: Floats) -> Floats:
+        """Of at least one incident, of rows of `features`."""
+        return _probability(self._corrected(x @ self.weights))
+
+    def parts(self, x: Floats, signals: int) -> Floats:
+        """Share of the risk of one row: base, history, then each signal; they sum to 1."""
+        each = x * self.weights
+        ramps = each[2:].reshape(signals, len(_RAMPS)).sum(axis=1)
+        found = np.concatenate([each[:2], ramps])
+        return np.asarray(found / max(float(found.sum()), 1e-12))
+
+    def _corrected(self, h: Floats) -> Floats:
+        return np.asarray(np.exp(self.shift) * np.maximum(h, 1e-9) ** self.slope)
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Probabilities given without knowledge of what followed, and what followed.
+
+    Attributes:
+        p: of each hour and integration (integrations × hours); NaN where not tried.
+        y: 1 where an incident came within the horizon.
+    """
+
+    horizon: int
+    p: Floats
+    y: Floats
+
+    def daily(self) -> tuple[Floats, Floats]:
+        """One trial a day and integration, as forecasts are issued."""
+        p, y = self.p[:, 23::24].ravel(), self.y[:, 23::24].ravel()
+        there = ~np.isnan(p)
+        return p[there], y[there]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Trials that were given a probability of one tenth: how often it came true."""
+
+    low: float
+    n: int
+    given: float
+    came: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What warnings at a threshold would have done in trials.
+
+    Attributes:
+        foreseen, incidents: incidents warned of 5 minutes to 24 hours before, of all tried.
+        warnings, false: warnings, and those that nothing followed within 24 hours.
+        weeks: integration-weeks that were tried.
+    """
+
+    threshold: float
+    foreseen: int
+    incidents: int
+    warnings: int
+    false: int
+    weeks: float
+
+    @property
+    def share(self) -> float:
+        """Of incidents that were foreseen."""
+        return self.foreseen / self.incidents if self.incidents else 0.0
+
+    @property
+    def false_a_week(self) -> float:
+        """False warnings a week and integration."""
+        return self.false / self.weeks if self.weeks else 0.0
+
+
+def features(panel: Panel, found: Deviations) -> Floats:
+    """Integrations × hours × parts, as of the end of each hour: base, history, ramps of signals."""
+    ramps = np.stack(
+        [np.clip((found.z - low) / (high - low), 0, 1) for low, high in _RAMPS], axis=-1
+    )
+    hours = np.arange(1, panel.hours + 1, dtype=float)
+    history = np.zeros(found.z.shape[:2])
+    for k, starts in enumerate(panel.starts):
+        before = np.searchsorted(starts, hours) - np.searchsorted(starts, hours - _HISTORY_H)
+        history[k] = before / np.clip(hours, 14 * 24, _HISTORY_H) * WEEK_H
+    flat = ramps.reshape(*ramps.shape[:2], -1)
+    return np.concatenate([np.ones((*history.shape, 1)), history[..., None], flat], axis=-1)
+
+
+def outcomes(panel: Panel, horizon: int) -> tuple[Floats, Flags]:
+    """Whether an incident begins within the horizon after each hour, and whether that is known and
+    nothing lasts at the hour's end."""
+    hours = np.arange(1, panel.hours + 1, dtype=float)
+    y = np.zeros((len(panel.keys), panel.hours))
+    for k, starts in enumerate(panel.starts):
+        y[k] = np.searchsorted(starts, hours + horizon) > np.searchsorted(starts, hours + _SOON_H)
+    return y, ~panel.failing() & (hours + horizon <= panel.hours)
+
+
+def fit(x: Floats, y: Floats, horizon: int) -> Model:
+    """Learn weights of rows that lie ``_STEP_H`` hours apart.
+
+    Rows overlap by their horizon: each counts as its part of one independent trial. A weak
+    exponential prior keeps a signal that never deviated from being given a weight.
+    """
+    weight = _STEP_H / horizon
+    scale = max(float(y.mean()), 1e-4)
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        h = np.maximum(x @ w, 1e-9)
+        came = -np.log(-np.expm1(-h))
+        value = weight * float(np.where(y > 0, came, h).sum()) + float(w.sum())
+        slope = weight * np.where(y > 0, -1 / np.expm1(h), 1.0)
+        return value, x.T @ slope + 1.0
+
+    first = np.full(x.shape[1], scale / 2)
+    done = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * x.shape[1])
+    return Model(horizon, np.asarray(done.x))
+
+
+def corrected(model: Model, h: Floats, y: Floats) -> Model:
+    """The model with what its trials show: too sure or not sure enough, too high or too low.
+
+    Args:
+        h: expected numbers that were given in trials, uncorrected.
+    """
+    weight = _STEP_H / model.horizon
+    logs = np.log(np.maximum(h, 1e-9))
+
+    def loss(ab: Floats) -> float:
+        expected = np.exp(np.clip(ab[0] + ab[1] * logs, -20, 3.5))
+        lost = np.where(y > 0, -np.log(-np.expm1(-expected)), expected).sum()
+        return weight * float(lost) + ab[0] ** 2 / 0.18 + (ab[1] - 1) ** 2 / 0.18
+
+    done = minimize(loss, np.array([0.0, 1.0]), method="Nelder-Mead")
+    return Model(model.horizon, model.weights, float(done.x[0]), float(max(done.x[1], 0.2)))
+
+
+def learn(panel: Panel, x: Floats, horizon: int) -> tuple[Model, Trials]:
+    """The model of all that is known, and its trials: each stretch of time but the first predicted
+    from those before it, corrected by the trials before it."""
+    y, known = outcomes(panel, horizon)
+    tried = np.full(y.shape, np.nan)
+    edges = np.linspace(0, panel.hours, FOLDS + 1).astype(int)
+    given: list[tuple[Floats, Floats]] = []
+    for begin, end in zip(edges[1:-1], edges[2:], strict=True):
+        model = fit(*_rows(x, y, known, 0, begin - horizon), horizon)
+        if given:
+            model = corrected(model, *_joined(given))
+        tried[:, begin:end] = np.where(
+            known[:, begin:end], model.probability(x[:, begin:end]), np.nan
+        )
+        later, came = _rows(x, y, known, begin, end)
+        given.append((later @ model.weights, came))
+    whole = fit(*_rows(x, y, known, 0, panel.hours), horizon)
+    return corrected(whole, *_joined(given)), Trials(horizon, tried, y)
+
+
+def _rows(x: Floats, y: Floats, known: Flags, begin: int, end: int) -> tuple[Floats, Floats]:
+    """Every third hour of a stretch, where the outcome is known."""
+    there = np.zeros(y.shape, bool)
+    there[:, max(begin, 0) : max(end, 0) : _STEP_H] = True
+    there &= known
+    return x[there], y[there]
+
+
+def _joined(given: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    return np.concatenate([h for h, _ in given]), np.concatenate([y for _, y in given])
+
+
+def _probability(h: Floats) -> Floats:
+    return np.asarray(-np.expm1(-np.minimum(h, 30.0)))
+
+
+# -- the record ---------------------------------------------------------------------------------
+
+
+def brier(p: Floats, y: Floats) -> float:
+    """Mean squared difference of probability and outcome (Brier 1950)."""
+    return float(np.mean((p - y) ** 2))
+
+
+def skill(p: Floats, y: Floats) -> float:
+    """How much better than always saying how often it happens: 1 − Brier / Brier of the rate."""
+    rate = float(y.mean())
+    usual = rate * (1 - rate)
+    return 1 - brier(p, y) / usual if usual else 0.0
+
+
+def reliability(p: Floats, y: Floats) -> list[Bin]:
+    """By tenths of the probability given; tenths without trials are left out."""
+    tenth = np.minimum((p * 10).astype(int), 9)
+    found = []
+    for n in range(10):
+        mine = tenth == n
+        if mine.any():
+            found.append(Bin(n / 10, int(mine.sum()), float(p[mine].mean()), float(y[mine].mean())))
+    return found
+
+
+def warnings(p: Floats, threshold: float) -> NDArray[np.intp]:
+    """Hours at which one warning after the other is given: the probability has reached the
+    threshold, and the warning before is at least a day old."""
+    found: list[int] = []
+    for hour in np.flatnonzero(np.nan_to_num(p) >= threshold):
+        if not found or hour - found[-1] >= DAY_H:
+            found.append(int(hour))
+    return np.array(found, np.intp)
+
+
+def warned(panel: Panel, trials: Trials, threshold: float) -> Warned:
+    """What warnings by the hour at a threshold would have done in trials."""
+    foreseen = incidents = count = false = 0
+    tried = ~np.isnan(trials.p)
+    for k, starts in enumerate(panel.starts):
+        at = warnings(trials.p[k], threshold) + 1.0
+        hour = np.minimum(starts.astype(int), panel.hours - 1)
+        mine = starts[tried[k, np.maximum(hour - 1, 0)]]
+        first = np.searchsorted(at, mine - DAY_H)
+        last = np.searchsorted(at, mine - _SOON_H, side="right")
+        incidents += len(mine)
+        foreseen += int((last > first).sum())
+        followed = np.searchsorted(starts, at + DAY_H, side="right") > np.searchsorted(
+            starts, at + _SOON_H
+        )
+        count += len(at)
+        false += int((~followed).sum())
+    return Warned(threshold, foreseen, incidents, count, false, float(tried.sum()) / WEEK_H)
+
+
+def best_threshold(panel: Panel, trials: Trials) -> Warned:
+    """The threshold that foresees most, with at most one false warning a week and integration and
+    at least half of all warnings followed by an incident; where none does, the highest."""
+    tried = [warned(panel, trials, t) for t in np.arange(0.05, 0.96, 0.05)]
+    fine = [w for w in tried if w.false_a_week <= 1 and w.false <= w.warnings / 2]
+    return max(fine, key=lambda w: (w.share, -w.false)) if fine else tried[-1]
+
+
+def parts_named() -> tuple[str, ...]:
+    """Ids of the parts that `Model.parts` gives."""
+    return ("base", "history", *(signal.id for signal in SIGNALS))

@@ -1,0 +1,114 @@
+"""Telemetry of integrations by the hour, read of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from meterstone.insight.signals import SIGNALS, Panel
+from meterstone.insight.study import Source
+
+READ = ("api_request", "probe", "sync_run", "throttle_event", "oauth_check", "incident")
+HISTORY = timedelta(days=400)
+"""How far back is looked."""
+_HOUR = timedelta(hours=1)
+
+_COUNTS = "f.environment = 'production' AND f.integration IS NOT NULL AND NOT f.synthetic"
+_VALUES: Mapping[str, tuple[str, str, str, str]] = {
+    # fact, its time, the value of an hour, which rows
+    "latency": ("api_request", "at",
+                "exp(sum(ln(greatest(f.duration_ms, 0.001)) * f.count) / sum(f.count))",
+                "f.direction = 'outbound' AND f.outcome = 'success'"),
+    "probe_latency": ("probe", "at", "exp(avg(ln(greatest(f.latency_ms, 0.001))))",
+                      "f.ok AND f.component = 'integration' AND f.latency_ms IS NOT NULL"),
+    "errors": ("api_request", "at",
+               "sum(CASE WHEN f.outcome = 'error' THEN f.count ELSE 0 END) * 1.0 / sum(f.count)",
+               "f.direction = 'outbound' AND f.fault <> 'caller'"),
+    "backlog": ("sync_run", "finished_at", "max(f.backlog)", "TRUE"),
+    "throttling": ("throttle_event", "at", "sum(f.count)",
+                   "f.limiter = 'provider' AND f.decision <> 'admitted'"),
+    "credential": ("oauth_check", "at",
+                   "avg(CASE WHEN f.result = 'failed' THEN 1.0 ELSE 0.0 END)",
+                   "f.result <> 'not_applicable'"),
+}  # fmt: skip
+_SPARSE = frozenset({"throttling"})
+"""Recorded only when something happened: silence within the recorded time is a zero."""
+
+
+def read_panel(source: Source, felt_only: bool = False) -> Panel | None:
+    """The hours up to `Source.at` since telemetry of integrations began; None: there is none.
+
+    Args:
+        felt_only: only incidents that customers felt.
+    """
+    since = source.at - HISTORY
+    hours = {signal.id: list(_hourly(source, signal.id, since)) for signal in SIGNALS}
+    incidents = list(_incidents(source, since, felt_only=felt_only))
+    keys = tuple(sorted({key for rows in hours.values() for key, _, _ in rows}))
+    first = min((at for rows in hours.values() for _, at, _ in rows), default=None)
+    if first is None:
+        return None
+    first = first.replace(minute=0, second=0, microsecond=0)
+    size = int((source.at - first) / _HOUR)
+    values = np.full((len(keys), size, len(SIGNALS)), np.nan)
+    place = {key: k for k, key in enumerate(keys)}
+    for s, signal in enumerate(SIGNALS):
+        if signal.id in _SPARSE:
+            for key in {key for key, _, _ in hours[signal.id]}:
+                values[place[key], :, s] = 0.0
+        for key, at, value in hours[signal.id]:
+            values[place[key], int((at - first) / _HOUR), s] = value
+    starts, ends = [], []
+    for key in keys:
+        mine = [(at, over) for of, at, over in incidents if of == key and at >= first]
+        starts.append(np.array([(at - first) / _HOUR for at, _ in mine], float))
+        ends.append(
+            np.array([(over - first) / _HOUR if over else np.inf for _, over in mine], float)
+        )
+    return Panel(keys, values, tuple(starts), tuple(ends))
+
+
+def _hourly(
+    source: Source, signal: str, since: datetime
+) -> Iterator[tuple[str, datetime, float]]:
+    fact, column, value, which = _VALUES[signal]
+    time = f'f."{column}"'
+    for row in source.rows(
+        f"SELECT f.integration AS key, date_trunc('hour', {time}) AS hour, {value} AS value "  # noqa: S608
+        f"FROM {{{fact}}} AS f WHERE {_COUNTS} AND {which} AND {_between(time, since, source.at)} "
+        "GROUP BY 1, 2"
+    ):
+        if row["value"] is not None:
+            yield str(row["key"]), utc(row["hour"]), float(row["value"])
+
+
+def _incidents(
+    source: Source, since: datetime, *, felt_only: bool
+) -> Iterator[tuple[str, datetime, datetime | None]]:
+    felt = " AND f.customer_impact_s > 0" if felt_only else ""
+    for row in source.rows(
+        "SELECT f.integration AS key, f.started_at AS at, f.resolved_at AS over "  # noqa: S608
+        f"FROM {{incident}} AS f WHERE {_COUNTS} AND f.kind <> 'security' "
+        f"AND f.severity <> 'sev4' AND {_between('f.started_at', since, source.at)}{felt} "
+        "ORDER BY 2, 1"
+    ):
+        over = None if row["over"] is None else utc(row["over"])
+        yield str(row["key"]), utc(row["at"]), over if over and over < source.at else None
+
+
+def _between(time: str, since: datetime, until: datetime) -> str:
+    return f"{time} >= TIMESTAMPTZ '{since.isoformat()}' AND {time} < TIMESTAMPTZ '{until.isoformat()}'"
+
+
+def utc(value: Any) -> datetime:
+    """A moment as engines give it: with UTC, where they leave it out."""
+    found: datetime = value
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def rows_of(source: Source, sql: str) -> Sequence[Mapping[str, Any]]:
+    """Rows of a query whose facts may be empty."""
+    return source.rows(sql)
