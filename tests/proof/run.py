@@ -54,6 +54,7 @@ PROOFS = {
     "webhooks": Proof("kill_webhooks", "kill_webhooks", KILLS),
     "live": Proof("live_sync", "live_sync"),
     "capacity": Proof("capacity", "capacity"),
+    "risk": Proof("risk", "risk"),
     "drills": Proof("drills", "drills"),
     "on_page": Proof("on_page", "on_page"),
     "outlook": Proof("outlook", "outlook"),

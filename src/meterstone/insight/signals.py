@@ -32,7 +32,8 @@ class Signal:
     """One thing that is watched.
 
     Attributes:
-        scale: how it is compared: ``log`` as a ratio, ``linear`` as a difference.
+        scale: how it is compared: ``log`` as a ratio; ``root`` for shares, whose noise
+            then does not depend on their size.
         least: the smallest spread that is believed, on that scale: noise of a quiet thing.
         says: what it means when it deviates; ``{now}`` and ``{usual}`` are filled in.
         action: what prevents the incident.
@@ -40,7 +41,7 @@ class Signal:
 
     id: str
     title: str
-    scale: Literal["log", "linear"]
+    scale: Literal["log", "root"]
     least: float
     unit: str
     says: str
@@ -54,7 +55,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("probe_latency", "Latency of probes", "log", 0.03, "ms",
            "probes take {now} ms instead of {usual} ms",
            "Ask the vendor, lengthen timeouts and spread its syncs before calls run into them"),
-    Signal("errors", "Error budget burn", "linear", 0.0005, "%",
+    Signal("errors", "Error budget burn", "root", 0.008, "%",
            "{now} % of calls fail instead of {usual} %",
            "Look at the newest failed calls, and pause what makes them"),
     Signal("backlog", "Backlog of syncs", "log", 0.1, "",
@@ -63,10 +64,13 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("throttling", "Rate limit headroom", "log", 0.1, "",
            "{now} calls an hour are refused by its rate limit instead of {usual}",
            "Lower the pace of its syncs or ask the vendor for a higher limit"),
-    Signal("credential", "Credentials", "linear", 0.05, "%",
+    Signal("credential", "Credentials", "root", 0.2, "%",
            "{now} % of its credential checks fail instead of {usual} %",
            "Renew the credential of its connections now"),
 )  # fmt: skip
+
+
+_SCALES = {"log": (np.log1p, np.expm1), "root": (np.sqrt, np.square)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ def deviations(panel: Panel, signals: Sequence[Signal] = SIGNALS) -> Deviations:
             raw = pd.Series(np.where(failing[k], np.nan, panel.values[k, :, s]))
             if not raw.notna().any():
                 continue
-            compared = np.log1p(raw) if signal.scale == "log" else raw
+            there, back = _SCALES[signal.scale]
+            compared = there(raw)
             held = compared.groupby(segment).ffill(limit=_HOLDS_H)
             recent = held.groupby(segment).rolling(RECENT_H, min_periods=1).mean()
             recent = recent.reset_index(level=0, drop=True).sort_index()
@@ -137,6 +142,5 @@ def deviations(panel: Panel, signals: Sequence[Signal] = SIGNALS) -> Deviations:
             spread = np.maximum((past.quantile(0.9) - middle) / 1.2816, signal.least)
             found = ((recent - middle) / spread).clip(-_CLIP, _CLIP).fillna(0.0)
             z[k, :, s] = np.where(failing[k], 0.0, found)
-            back = np.expm1 if signal.scale == "log" else np.asarray
             now[k, :, s], usual[k, :, s] = back(recent), back(middle)
     return Deviations(z, now, usual, ~np.isnan(usual))

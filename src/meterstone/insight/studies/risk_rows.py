@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,15 +38,11 @@ _SPARSE = frozenset({"throttling"})
 """Recorded only when something happened: silence within the recorded time is a zero."""
 
 
-def read_panel(source: Source, felt_only: bool = False) -> Panel | None:
-    """The hours up to `Source.at` since telemetry of integrations began; None: there is none.
-
-    Args:
-        felt_only: only incidents that customers felt.
-    """
+def read_panel(source: Source) -> Panel | None:
+    """The hours up to `Source.at` since telemetry of integrations began; None: there is none."""
     since = source.at - HISTORY
     hours = {signal.id: list(_hourly(source, signal.id, since)) for signal in SIGNALS}
-    incidents = list(_incidents(source, since, felt_only=felt_only))
+    incidents = list(_incidents(source, since))
     keys = tuple(sorted({key for rows in hours.values() for key, _, _ in rows}))
     first = min((at for rows in hours.values() for _, at, _ in rows), default=None)
     if first is None:
@@ -71,44 +67,52 @@ def read_panel(source: Source, felt_only: bool = False) -> Panel | None:
     return Panel(keys, values, tuple(starts), tuple(ends))
 
 
-def _hourly(
-    source: Source, signal: str, since: datetime
-) -> Iterator[tuple[str, datetime, float]]:
+def _hourly(source: Source, signal: str, since: datetime) -> Iterator[tuple[str, datetime, float]]:
     fact, column, value, which = _VALUES[signal]
     time = f'f."{column}"'
     for row in source.rows(
-        f"SELECT f.integration AS key, date_trunc('hour', {time}) AS hour, {value} AS value "  # noqa: S608
-        f"FROM {{{fact}}} AS f WHERE {_COUNTS} AND {which} AND {_between(time, since, source.at)} "
+        f"SELECT f.integration AS key, date_trunc('hour', {time}) AS hour, {value} AS value "
+        f"FROM {{{fact}}} AS f WHERE {_COUNTS} AND {which} AND {between(time, since, source.at)} "
         "GROUP BY 1, 2"
     ):
         if row["value"] is not None:
             yield str(row["key"]), utc(row["hour"]), float(row["value"])
 
 
-def _incidents(
-    source: Source, since: datetime, *, felt_only: bool
-) -> Iterator[tuple[str, datetime, datetime | None]]:
-    felt = " AND f.customer_impact_s > 0" if felt_only else ""
+def _incidents(source: Source, since: datetime) -> Iterator[tuple[str, datetime, datetime | None]]:
     for row in source.rows(
-        "SELECT f.integration AS key, f.started_at AS at, f.resolved_at AS over "  # noqa: S608
+        "SELECT f.integration AS key, f.started_at AS at, f.resolved_at AS over "
         f"FROM {{incident}} AS f WHERE {_COUNTS} AND f.kind <> 'security' "
-        f"AND f.severity <> 'sev4' AND {_between('f.started_at', since, source.at)}{felt} "
+        f"AND f.severity <> 'sev4' AND {between('f.started_at', since, source.at)} "
         "ORDER BY 2, 1"
     ):
         over = None if row["over"] is None else utc(row["over"])
         yield str(row["key"]), utc(row["at"]), over if over and over < source.at else None
 
 
-def _between(time: str, since: datetime, until: datetime) -> str:
-    return f"{time} >= TIMESTAMPTZ '{since.isoformat()}' AND {time} < TIMESTAMPTZ '{until.isoformat()}'"
+def felt_share(source: Source) -> float:
+    """Share of incidents that customers feel, of those whose impact is known (Laplace: one of each
+    is assumed beside them)."""
+    [found] = source.rows(
+        "SELECT count(*) AS n, sum(CASE WHEN f.customer_impact_s > 0 THEN 1 ELSE 0 END) AS felt "
+        f"FROM {{incident}} AS f WHERE {_COUNTS} AND f.kind <> 'security' AND f.severity <> 'sev4' "
+        f"AND f.customer_impact_s IS NOT NULL "
+        f"AND {between('f.started_at', source.at - HISTORY, source.at)}"
+    )
+    return (float(found["felt"] or 0) + 1) / (float(found["n"]) + 2)
+
+
+def between(time: str, since: datetime, until: datetime) -> str:
+    """A condition of SQL: a column of moments lies in [since, until)."""
+    return f"{time} >= {literal(since)} AND {time} < {literal(until)}"
+
+
+def literal(moment: datetime) -> str:
+    """A moment (UTC) as a SQL literal."""
+    return f"TIMESTAMP '{moment.replace(tzinfo=None).isoformat(sep=' ')}'"
 
 
 def utc(value: Any) -> datetime:
     """A moment as engines give it: with UTC, where they leave it out."""
     found: datetime = value
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def rows_of(source: Source, sql: str) -> Sequence[Mapping[str, Any]]:
-    """Rows of a query whose facts may be empty."""
-    return source.rows(sql)

@@ -165,9 +165,7 @@ class Telemetry:
 
     def _at(self, minute: int, step: int = 1) -> list[datetime]:
         """A minute of every hour, or of one hour in ``step``."""
-        return [
-            self._start + timedelta(hours=int(h), minutes=minute) for h in self._hour[::step]
-        ]
+        return [self._start + timedelta(hours=int(h), minutes=minute) for h in self._hour[::step]]
 
     def _calls(
         self, facts: Facts, key: str, levels: Mapping[Kind, NDArray[np.float64]],
