@@ -217,7 +217,7 @@ def corrected(model: Model, h: Floats, y: Floats) -> Model:
     def loss(ab: Floats) -> float:
         expected = np.exp(np.clip(ab[0] + ab[1] * logs, -20, 3.5))
         lost = np.where(y > 0, -np.log(-np.expm1(-expected)), expected).sum()
-        return weight * float(lost) + ab[0] ** 2 / 0.18 + (ab[1] - 1) ** 2 / 0.18
+        return weight * float(lost) + (float(ab[0]) ** 2 + (float(ab[1]) - 1) ** 2) / 0.18
 
     done = minimize(loss, np.array([0.0, 1.0]), method="Nelder-Mead")
     return Model(model.horizon, model.weights, float(done.x[0]), float(max(done.x[1], 0.2)))
