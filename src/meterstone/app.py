@@ -43,6 +43,7 @@ from meterstone.connect.reconcile import Reconciler, rules
 from meterstone.connect.settling import Settler
 from meterstone.connect.watched import Watched, franchises_of
 from meterstone.detect.daily import BoardDays
+from meterstone.detect.now import named
 from meterstone.detect.service import Alerts
 from meterstone.detect.silence import Silence
 from meterstone.detect.slo import load_of_home
@@ -338,7 +339,9 @@ class Home:
             self.log.land(facts_of_ours(lines, name, "hub"))
 
         return Reports(
-            self.ledger, lambda: self.board, lambda: self.watch.now, self.path / "reports", tell,
+            self.ledger, lambda: self.board,
+            lambda: named(self.watch.now, self.people.directory.called),
+            self.path / "reports", tell,
             self.notifications.post,
             lambda run: f"{self.notifications.url}/reports/{run}",
             lambda scope, day: found_of(self.insights, scope, day),

@@ -19,6 +19,7 @@ HEIGHTS = {390: 844, 1280: 900, 2560: 1440}
 MOST_BYTES = 300_000
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _LITERAL_SECOND = {"settings", "account"}
+_NEW = "new"
 _NAMES_BELOW = "insight"
 """Every part below this one is what a page is about."""
 _NO_PAGES = ("/logout", "/api/", "/oauth/", "/static/", "/metrics", "/v1/", "/hooks/", "/live")
@@ -30,6 +31,8 @@ def kind_of(path: str) -> str:
     ``/owners/*/metrics/*``."""
     first, *rest = path.strip("/").split("/")
     kept = [first]
+    if rest[:1] == [_NEW]:  # a form for each thing that there may be
+        return f"/{first}/{_NEW}" + "/*" * len(rest[1:])
     for place, part in enumerate(rest):
         literal = place % 2 or (place == 0 and first in _LITERAL_SECOND)
         kept.append(part if literal and ":" not in part and _NAMES_BELOW not in kept else "*")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from starlette.routing import BaseRoute
 
 from meterstone.app import Home
 from meterstone.cli.vendors import HomeVendors
-from meterstone.errors import InputError
 from meterstone.publish.web import drills, incidents, integration, operations, reconciliation
 from meterstone.publish.web.kept import LedgerKept
 from meterstone.publish.web.news import News
@@ -19,13 +17,7 @@ from meterstone.publish.web.stream import stream_routes
 
 def operations_pages(home: Home, site: Site) -> list[BaseRoute]:
     """What is wrong now and was before, and ``/live``."""
-
-    def called(actor: str) -> str:
-        """A person's name; a token, or who is no more, by the id."""
-        with suppress(InputError):
-            return home.people.directory.get(actor).called or actor
-        return actor
-
+    called = home.people.directory.called
     hub, kept = home.live, LedgerKept(home.alerts, home.ledger, called)
     hub.look = News(site, kept, hub).look
     home.watch.listen(lambda _now: hub.wake())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from meterstone.detect.drills import figures
 from meterstone.detect.feed import Feed
@@ -127,6 +129,19 @@ def sentence(
 
 def _many(number: int, thing: str) -> str:
     return f"1 {thing} is" if number == 1 else f"{number} {thing}s are"
+
+
+def named(now: Now | None, called: Callable[[str], str]) -> Now | None:
+    """With the names of those who took incidents on, where the document has their ids."""
+    if now is None:
+        return None
+    told = [
+        structs.replace(each, acknowledged_by=called(each.acknowledged_by))
+        if each.acknowledged_by
+        else each
+        for each in now.incidents
+    ]
+    return structs.replace(now, incidents=tuple(told))
 
 
 def same(one: Now | None, other: Now) -> bool:

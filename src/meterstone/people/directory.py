@@ -45,6 +45,12 @@ class Directory:
                 )
         return found
 
+    def called(self, actor: str) -> str:
+        """A person's name; what is a token, or nobody any more, by its id."""
+        with self._ledger.read() as seen:
+            found = seen.people.find(actor)
+        return (found.called or found.name) if found else actor
+
     def add(
         self,
         actor: str,

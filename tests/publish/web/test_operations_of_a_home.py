@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -15,9 +16,11 @@ from meterstone.app import Home
 from meterstone.cli.operations import now_version, operations_pages
 from meterstone.cli.vendors import HomeVendors, about
 from meterstone.connect.spec import Limit
+from meterstone.detect.now import named
 from meterstone.people.rights import RIGHTS, Principal, Role
 from meterstone.publish.web.kept import LedgerKept
 from meterstone.publish.web.site import Site
+from publish.nows import made_now
 from publish.web.test_incident_pages import alert, as_person
 from publish.web.test_operations import incident
 
@@ -53,6 +56,19 @@ def test_an_alarm_is_taken_on_by_a_person_who_is_named_everywhere(
     done = [each for each in home.ledger.audit.entries() if each.action == "alert.acknowledge"]
     assert len(done) == 1
     assert done[0].actor.startswith("person")
+
+
+def test_a_report_names_the_person_and_not_an_id(home: Home) -> None:
+    directory = home.people.directory
+    ann = directory.add("test", name="ann", called="Ann Lee", role="operator")
+    taken = replace(
+        made_now(), incidents=(replace(made_now().incidents[0], acknowledged_by=ann.id),)
+    )
+    told = named(taken, directory.called)
+    assert told is not None
+    assert told.incidents[0].acknowledged_by == "Ann Lee"
+    assert directory.called("token:7") == "token:7"
+    assert named(None, directory.called) is None
 
 
 def test_the_work_list_is_worked_off_and_an_acceptance_shows_at_once(

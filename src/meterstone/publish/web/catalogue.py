@@ -1,24 +1,29 @@
-"""Catalogue: every target of the framework, measured; by system, verdict and evidence."""
+"""Catalogue: every target of the framework, measured; by system, verdict, evidence and owner."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.errors import InputError, suggest
+from meterstone.measure.results import Scope
+from meterstone.people.rights import Right
 from meterstone.publish.order import by_system
 from meterstone.publish.reports.view import system_title
 from meterstone.publish.web.numbers import EVIDENCE, number
 from meterstone.publish.web.site import Site
 from meterstone.scorecard.values import VERDICTS, count_text
 
+_HERE = "/catalogue"
 _NONE_YET = "none"
 _MOST_TYPED = 100
 
@@ -64,17 +69,55 @@ class Choice:
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """``/catalogue``; ``?verdict=not_met`` shows only those (see `Choice`)."""
+    """``/catalogue``; ``?verdict=not_met`` shows only those (see `Choice`). The metrics of a shop
+    alone are below its owner's page, where owners come too; ``?owner=`` leads there."""
 
     def show(request: Request) -> Response:
+        if owner := request.query_params.get("owner", ""):
+            return _elsewhere(request, owner)
         site.keep(request)
         card = site.card(request)
         return site.render(
-            request, "catalogue.html", card=card, title="Metrics",
+            request, "catalogue.html", card=card, title="Metrics", here=_HERE, owner="",
+            owners=_owners(site, request),
             **catalogue_context(card, site.board, Choice.of(request.query_params)),
         )  # fmt: skip
 
-    return [Route("/catalogue", show)]
+    def of_owner(request: Request) -> Response:
+        key = request.path_params["franchise"]
+        names = {named.scope.key: named.name for named in site.board.scopes("franchise")}
+        if key not in names:
+            return site.error(request, HTTPStatus.NOT_FOUND)
+        site.keep(request)
+        card = site.card(request, Scope("franchise", key))
+        told = dict(catalogue_context(card, site.board, Choice.of(request.query_params)))
+        told["sentence"] = f"{names[key]}: {told['sentence']}"
+        told["lede"] = "What is measured of this shop alone; the targets are the network's."
+        return site.render(
+            request, "catalogue.html", card=card, title=names[key], here=request.url.path,
+            owner=key, owners=_owners(site, request), **told,
+        )  # fmt: skip
+
+    return [Route(_HERE, show), Route("/owners/{franchise}/metrics", of_owner)]
+
+
+def _owners(site: Site, request: Request) -> Sequence[tuple[str, str]]:
+    """Shops that may be chosen: key and name; none for who may see own ones alone."""
+    asks = site.principal(request)
+    if asks is None or not asks.may(Right.OWNERS):
+        return ()
+    found = [(named.scope.key, named.name) for named in site.board.scopes("franchise")]
+    return sorted(found, key=lambda each: each[1])
+
+
+def _elsewhere(request: Request, owner: str) -> Response:
+    """To the metrics of a shop, with all else that is chosen. Whether there is one is told there,
+    to those who may know."""
+    rest = urlencode(
+        [(key, text) for key, text in request.query_params.multi_items() if key != "owner" and text]
+    )
+    path = f"/owners/{quote(owner, safe='')}/metrics"
+    return RedirectResponse(f"{path}?{rest}" if rest else path, HTTPStatus.SEE_OTHER)
 
 
 def catalogue_context(
