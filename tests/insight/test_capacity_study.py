@@ -115,7 +115,9 @@ def test_without_a_load_test_nobody_knows_the_limit() -> None:
     found = asked(users(), held=None)
     assert "no load test is on record" in (one(found).withheld or "")
     assert [a.id for a in one(found).advice] == ["test_load"]
-    assert one(found, "capacity_requirement_factor").withheld is not None
+    law = one(found, "capacity_requirement_factor")
+    assert law.withheld is not None
+    assert [a.id for a in law.advice] == ["test_levels"], "nothing follows from what is withheld"
     old = asked(users(), levels(ended=120), held=None)
     assert "120 days old" in (one(old).withheld or "")
     assert "120 days old" in (one(old, "capacity_requirement_factor").withheld or "")
