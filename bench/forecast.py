@@ -95,8 +95,8 @@ def _quality(rows: int, step: Callable[[str], None]) -> tuple[list[Figure], list
     notes = [
         f"M4 weekly, {len(series)} of {len(pasts)} series: sMAPE {percent:.3f}, MASE {error:.3f}, "
         f"OWA {owa:.3f}, MSIS {width:.1f} (best entry 16.2, ARIMA 19.6, ETS 20.4)",
-        f"naive on the same series: sMAPE {naive_percent:.3f}, MASE {naive_error:.3f}; published of "
-        f"all {len(pasts)}: {table}",
+        f"naive on the same series: sMAPE {naive_percent:.3f}, MASE {naive_error:.3f}",
+        f"published, of all {len(pasts)}: {table}",
         f"the 95 % interval held {held:.1%} (goal 93 to 97 %: "
         f"{'met' if 0.93 <= held <= 0.97 else 'missed'}); {withheld} forecasts were withheld, "
         f"naive's stand in their place",

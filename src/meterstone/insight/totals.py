@@ -119,7 +119,7 @@ def total(
     """
     if cache is None:
         return _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
-    key = key_of(f"{VERSION} total 2 {kind} {steps}", series, horizon, season, limits, holidays)
+    key = key_of(f"{VERSION} total 3 {kind} {steps}", series, horizon, season, limits, holidays)
     kept = cache.get(key, Total)
     if kept is None:
         kept = _asked(series, horizon, season, kind, steps or horizon, limits, holidays)
@@ -171,15 +171,17 @@ def _total(found: Learnt, ds: list[str], kind: Kind, limits: Limits) -> Total:
     usual, error = mean_error(came, naive), mean_error(came, said)
     if withheld is None and not error < BETTER * usual:
         withheld = f"no better than {found.naive} for such times at {seen.sum()} origins"
-    replays = tuple(
-        Replay(_stamp(found, origin), float(said[at]), float(said[at] - one), float(said[at] + one),
-               float(naive[at]), float(came[at]))
-        for at, origin in enumerate(rolled.origins) if seen[at]
-        for one in [_half(errors[seen & (np.arange(len(came)) != at)], apart)]
-    )  # fmt: skip
+    replays = []
+    for at in np.flatnonzero(seen):
+        others = seen & (np.arange(len(came)) != at)
+        one = _half(errors[others], apart)
+        told = within.kept(np.array([said[at], said[at] - one, said[at] + one]))
+        stamp = _stamp(found, rolled.origins[at])
+        middle, lower, upper = (float(each) for each in told)
+        replays.append(Replay(stamp, middle, lower, upper, float(naive[at]), float(came[at])))
     return Total(
         ds[0], ds[-1], point, low, high, float(over(_naive(found, limits))), found.model, withheld,
-        found.shape.notes, replays, _path(found, limits), _usual(found, kind, len(ds)),
+        found.shape.notes, tuple(replays), _path(found, limits), _usual(found, kind, len(ds)),
     )  # fmt: skip
 
 

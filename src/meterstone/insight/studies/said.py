@@ -36,7 +36,8 @@ METHOD = (
     "The mean of those candidates (ARIMA, ETS, CES, theta, with a season STL with ETS or ARIMA) "
     "that beat naive and seasonal naive at rolling origins; the interval is Student's, of the "
     "errors of the same number at these origins. Once issued, a forecast stays as it is, and what "
-    "came is added."
+    "came is added. Where fewer than twelve outcomes are known, the record is filled up with what "
+    "would have been said at origins of the past: replayed, learnt before the first of them."
 )
 
 
@@ -129,11 +130,9 @@ class Told:
         if record is None:
             return told
         share = "as large as" if record.ratio >= 1 else f"{1 - record.ratio:.0%} smaller than"
-        replayed = sum(how == "replayed" for how, _ in self._beside)
-        how = f" ({replayed} replayed, which overlap)" if replayed else ""
         return (
-            f"{told} Over {record.count} such times{how} the error was {share} naive's, "
-            f"and the interval held {record.coverage:.0%}."
+            f"{told} Over {record.count} such times of the past the error was {share} naive's, and "
+            f"the interval held {record.coverage:.0%}."
         )
 
     def _figures(self, record: Record | None, withheld: str | None) -> Iterator[Figure]:
@@ -154,7 +153,9 @@ class Told:
                 yield Figure("mase", "Error over the usual change (MASE)", record.mase)
             yield Figure("coverage", "Outcomes within the interval", 100 * record.coverage, "%")
             yield Figure("pinball", "Quantile loss (pinball)", record.pinball, self.unit)
-            yield Figure("record", "Forecasts with known outcome", float(record.count))
+            yield Figure("record", "Times that the record is of", float(record.count))
+            replayed = sum(how == "replayed" for how, _ in self._beside)
+            yield Figure("replayed", "Of these replayed; such overlap", float(replayed))
 
     def _pictures(
         self, replays: Sequence[tuple[str, Replay]], withheld: str | None
