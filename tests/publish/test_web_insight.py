@@ -27,19 +27,13 @@ from meterstone.publish.findings import (
     unbroken,
 )
 from meterstone.publish.web.executive import told_of
-from meterstone.publish.web.insight import (
-    about,
-    drawn_of,
-    finding_context,
-    namer,
-    overview,
-    routes,
-    table_of,
-)
+from meterstone.publish.web.finding import drawn_of, finding_context, table_of
+from meterstone.publish.web.insight import overview, routes
 from meterstone.publish.web.operations import soon
 from meterstone.publish.web.owner import owner_context
 from meterstone.publish.web.search import findings, search
 from meterstone.publish.web.site import Site
+from meterstone.publish.web.told import about, namer
 from publish.found import DAY, KNOWN, TITLES, MemoryFindings, effect, examples, finding, kept, risk
 from publish.test_web_owner import card as owner_card
 from publish.test_web_owner import metric

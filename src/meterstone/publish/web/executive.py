@@ -22,10 +22,10 @@ from meterstone.publish.reports import chapters
 from meterstone.publish.reports.content import PROMISES, report
 from meterstone.publish.reports.model import KINDS, Line
 from meterstone.publish.reports.view import View, system_title
-from meterstone.publish.web.insight import Row, namer, row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.sections import strip, trend
 from meterstone.publish.web.site import Site
+from meterstone.publish.web.told import Row, namer, row
 from meterstone.scorecard.values import VERDICTS, VerdictLook, count_text, format_value
 
 _DASHBOARD = "ExecutiveDashboard."

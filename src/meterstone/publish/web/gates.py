@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from meterstone.board.model import Board, Card
 from meterstone.publish.reports.chapters import chance_text
-from meterstone.publish.web.insight import about, namer, row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import NETWORK, Site
+from meterstone.publish.web.told import about, namer, row
 from meterstone.scorecard.values import count_text, format_day
 
 _TONES = {"met": "met", "broken": "miss", "excused": "doubt"}

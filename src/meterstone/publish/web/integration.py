@@ -18,12 +18,12 @@ from meterstone.detect.state import Now
 from meterstone.ledger import Connection, Cursor, Job
 from meterstone.measure.results import Scope
 from meterstone.publish.web import signals as shown
-from meterstone.publish.web.insight import row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.operations import Kept, shops
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.strips import strip
 from meterstone.publish.web.tiles import Tile, tile, tiles
+from meterstone.publish.web.told import row
 from meterstone.publish.web.trouble import Moment, clock, kept_trouble, open_trouble
 from meterstone.scorecard.values import Tone, count_text
 

@@ -19,9 +19,9 @@ from meterstone.measure.results import Scope
 from meterstone.people.rights import Right
 from meterstone.publish.charts import days_chart
 from meterstone.publish.web.asof import AsOf
-from meterstone.publish.web.insight import about, namer, row
 from meterstone.publish.web.numbers import Number, metric_link, number
 from meterstone.publish.web.site import NETWORK, Site
+from meterstone.publish.web.told import about, namer, row
 from meterstone.scorecard.values import (
     VERDICTS,
     count_text,

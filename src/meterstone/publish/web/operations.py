@@ -18,11 +18,11 @@ from meterstone.ledger import Discrepancy, Incident
 from meterstone.measure.results import Scope
 from meterstone.publish.findings import ordered
 from meterstone.publish.web import signals as shown
-from meterstone.publish.web.insight import Row, namer, row
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.publish.web.strips import DAYS, Strip, strip
 from meterstone.publish.web.tiles import Tile, tiles
+from meterstone.publish.web.told import Row, namer, row
 from meterstone.publish.web.trouble import Moment, Trouble, clock, kept_trouble, open_trouble
 from meterstone.publish.web.work import Item, item
 from meterstone.scorecard.values import count_text

@@ -17,12 +17,12 @@ from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope
 from meterstone.publish.findings import advised, ordered
 from meterstone.publish.reports.view import filled, listed
-from meterstone.publish.web.insight import row, step
 from meterstone.publish.web.numbers import Number, number
 from meterstone.publish.web.owner_words import ALWAYS, PLAIN, Plain, difference, plain_value, said
 from meterstone.publish.web.peers import LEAST, Beside, Cohorts, Peers, beside
 from meterstone.publish.web.sections import Spark, spark
 from meterstone.publish.web.site import Site
+from meterstone.publish.web.told import row, step
 from meterstone.scorecard.values import count_text
 
 MOST = 12

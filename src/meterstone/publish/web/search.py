@@ -19,10 +19,10 @@ from meterstone.insight.findings import KeptFinding
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Principal, Right
 from meterstone.publish.findings import WITHHELD, finding_link
-from meterstone.publish.web.insight import namer
 from meterstone.publish.web.nav import entries_for
 from meterstone.publish.web.numbers import metric_link, value_text
 from meterstone.publish.web.site import Site
+from meterstone.publish.web.told import namer
 from meterstone.scorecard.values import VERDICTS, VerdictLook, count_text
 
 MOST = 12
