@@ -75,6 +75,19 @@ def test_a_constant_shop_says_nothing() -> None:
     assert single(panel, "s0").withheld == "its outcome was constant before"
 
 
+def test_who_goes_live_later_is_compared_with_until_then() -> None:
+    """All go live at last: those that do so late say what would have been until they do."""
+    panel = shops(4, 0.1)
+    panel.first = [first or 28 for first in panel.first]
+    for row, period in enumerate(panel.period):
+        if panel.unit[row] != "s0" and period >= 28:
+            panel.outcome[row] += 5.0  # what they do then must not count
+    found = single(panel, "s0")
+    assert found.estimate is not None, found.withheld
+    assert found.periods[-1] == 27
+    assert found.estimate.low <= 0.1 <= found.estimate.high
+
+
 # --- roll-outs ------------------------------------------------------------------------------------
 
 

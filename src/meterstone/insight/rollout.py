@@ -156,13 +156,13 @@ def did(table: Floats, treated: NDArray[np.bool_]) -> float:
     rest = ~treated
     usable = rest.any(axis=0)
     table, treated, rest = table[:, usable], treated[:, usable], rest[:, usable]
-    units, periods = table.shape
     weight = rest.astype(float)
-    system = np.zeros((units + periods, units + periods))
-    system[:units, :units] = np.diag(weight.sum(axis=1))
-    system[units:, units:] = np.diag(weight.sum(axis=0))
-    system[:units, units:], system[units:, :units] = weight, weight.T
-    sums = np.concatenate([(weight * table).sum(axis=1), (weight * table).sum(axis=0)])
-    effects = np.linalg.lstsq(system, sums, rcond=None)[0]
-    expected = effects[:units, None] + effects[None, units:]
+    own = weight.sum(axis=1)
+    # Effects of units follow from those of periods: only as many unknowns as periods are left.
+    shares = weight / own[:, None]
+    means = (weight * table).sum(axis=1) / own
+    system = np.diag(weight.sum(axis=0)) - weight.T @ shares
+    sums = (weight * (table - means[:, None])).sum(axis=0)
+    by_period = np.linalg.lstsq(system, sums, rcond=None)[0]
+    expected = (means - shares @ by_period)[:, None] + by_period
     return float((table - expected)[treated].mean())

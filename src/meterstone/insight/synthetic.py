@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy import stats
 
 from meterstone.insight.effect import Check, Estimate, Panel
 
-LEAST_OTHERS, LEAST_BEFORE = 8, 6
+LEAST_OTHERS, LEAST_BEFORE, LEAST_AFTER = 8, 5, 2
 _FIT_P = 0.05
 _DRAWS = 200
 
@@ -50,21 +51,16 @@ def single(panel: Panel, unit: str, seed: int = 7) -> Single:
     """The effect on one unit, or why it is withheld.
 
     Args:
-        panel: with units that never went live; only periods that the unit has are used.
+        panel: with units that are not live, or not yet; only periods that the unit has are used.
     """
     by_unit: dict[str, dict[int, float]] = defaultdict(dict)
     firsts = dict(zip(panel.unit, panel.first, strict=True))
     for who, period, value in zip(panel.unit, panel.period, panel.outcome, strict=True):
         by_unit[who][period] = value
     since, own = firsts.get(unit, 0), by_unit.get(unit, {})
-    periods = sorted(own)
+    periods, others = _window(unit, since, firsts, by_unit)
     before = [period for period in periods if period < since]
-    others = sorted(
-        who
-        for who, first in firsts.items()
-        if first == 0 and who != unit and own.keys() <= by_unit[who].keys()
-    )
-    refused = _unusable(since, periods, before, others)
+    refused = _unusable(since, sorted(own), before, others)
     if refused:
         return Single(unit, None, refused)
     table = np.array([[by_unit[who][period] for period in periods] for who in (unit, *others)])
@@ -75,17 +71,37 @@ def single(panel: Panel, unit: str, seed: int = 7) -> Single:
         return _single(unit, since, periods, len(before), others, table, seed)
 
 
-def _unusable(since: int, periods: list[int], before: list[int], others: list[str]) -> str:
+def _window(
+    unit: str, since: int, firsts: Mapping[str, int], by_unit: Mapping[str, Mapping[int, float]]
+) -> tuple[list[int], list[str]]:
+    """The periods of the unit up to the latest one until which enough others were not live, and
+    those others: whoever goes live later is one too until then."""
+    periods = sorted(by_unit.get(unit, {}))
+    while periods:
+        others = sorted(
+            who
+            for who, first in firsts.items()
+            if who != unit
+            and (first == 0 or first > periods[-1])
+            and all(period in by_unit[who] for period in periods)
+        )
+        if len(others) >= LEAST_OTHERS or periods[-1] < since + LEAST_AFTER:
+            return periods, others
+        periods.pop()
+    return [], []
+
+
+def _unusable(since: int, own: list[int], before: list[int], others: list[str]) -> str:
     if not since:
         return "it never went live within the data"
     if len(before) < LEAST_BEFORE:
         return f"{len(before)} periods before going live; it takes {LEAST_BEFORE}"
-    if len(before) == len(periods):
+    if not any(period >= since for period in own):
         return "nothing is on record since it went live"
     if len(others) < LEAST_OTHERS:
         return (
-            f"{len(others)} others never went live and have a value in all the same periods; it "
-            f"takes {LEAST_OTHERS}"
+            f"{len(others)} others were not live in the periods just after, with a value in "
+            f"all the same periods; it takes {LEAST_OTHERS}"
         )
     return ""
 
