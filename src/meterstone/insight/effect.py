@@ -190,14 +190,19 @@ def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
         if int(e) >= 0
     }
     withheld = "; ".join(check.says for check in failed) or None
-    verdict: Verdict = (
-        "withheld" if withheld else "effect" if main.low > 0 or main.high < 0 else "none shown"
-    )
+    verdict: Verdict = "withheld" if withheld else "effect" if _shown(found) else "none shown"
     return Effect(
         verdict, None if withheld else main, by_time, found, checks, withheld,
         _found(freedom) * main.se, units, treated, _sentence(verdict, main, treated, withheld),
         panel.dropped,
     )  # fmt: skip
+
+
+def _shown(found: Mapping[str, Estimate]) -> bool:
+    """Whether two estimators show an effect by themselves, and the same one: of those that one
+    alone shows, more than 5 % are chance where shops are few."""
+    pair = (found["did2s"], found["callaway_santanna"])
+    return all(each.low > 0 for each in pair) or all(each.high < 0 for each in pair)
 
 
 def _unusable(panel: Panel) -> str:
@@ -335,7 +340,8 @@ def _sentence(verdict: Verdict, main: Estimate, treated: int, withheld: str | No
         return f"No effect is given: {withheld}."
     bounds = f"95 %: {main.low:.3g} to {main.high:.3g}"
     if verdict == "none shown":
-        return f"No effect is shown ({bounds}), {treated} units, no sign of a trend before."
+        doubt = "" if main.low <= 0 <= main.high else ", and a second estimator does not show it"
+        return f"No effect is shown ({bounds}{doubt}), {treated} units, no sign of a trend before."
     word = "raised" if main.att > 0 else "lowered"
     return (
         f"Going live {word} the outcome by {abs(main.att):.3g} ({bounds}), {treated} units, "

@@ -94,9 +94,10 @@ def _sentence(outcome: Outcome, found: Effect) -> str:
     shops = f"{found.treated} shops, no sign of a prior trend"
     bounds = f"95 %: {outcome.number(told.low)} to {outcome.number(told.high)}"
     if found.verdict == "none shown":
+        doubt = "" if told.low <= 0 <= told.high else ", which a second estimator does not show"
         return (
             f"No effect of going live on {outcome.noun} is shown "
-            f"({bounds} {outcome.unit_word}, {shops})."
+            f"({bounds} {outcome.unit_word}{doubt}), {shops}."
         )
     word = "raised" if told.att > 0 else "lowered"
     low, high = sorted((abs(told.low), abs(told.high)))
