@@ -14,6 +14,7 @@ def studies() -> tuple[Study, ...]:
     from meterstone.insight.studies.effect import GoingLive  # noqa: PLC0415
     from meterstone.insight.studies.forecasts import Forecasts  # noqa: PLC0415
     from meterstone.insight.studies.outlook import GateOutlook  # noqa: PLC0415
+    from meterstone.insight.studies.owners import Owners  # noqa: PLC0415
     from meterstone.insight.studies.risk import FailureRisk  # noqa: PLC0415
     from meterstone.insight.studies.targets import Targets  # noqa: PLC0415
     from meterstone.insight.studies.worth import Worth  # noqa: PLC0415
@@ -27,4 +28,5 @@ def studies() -> tuple[Study, ...]:
         Worth(),
         Targets(),
         GateOutlook(),
+        Owners(),
     )
