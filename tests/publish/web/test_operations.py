@@ -205,23 +205,23 @@ def test_budgets_that_hold_are_one_line_that_unfolds() -> None:
     made = operations.current(made_now(), cast("Board", MemoryBoard()), Memory(), AT)
     assert [each.title for each in made.holding] == ["Webhook delivery"]
     assert [each.title for each in made.spent] == ["Uptime", "Sync lag below 2 s", "Refunds"]
-    assert made.holding_says == "1 holds: Webhook delivery, 100 % left"
+    assert made.holding_says == "Webhook delivery, 100 % left"
     html = page(made_now(), MemoryBoard())
     assert html.index("Uptime") < html.index("<summary>") < html.index("<b>Webhook delivery</b>")
     low = dataclasses.replace(made.holding[0], left="7 % left", width=7)
     others = dataclasses.replace(made, budgets=[*made.holding, low])
-    assert others.holding_says == "2 hold; the least has 7 % left"
+    assert others.holding_says == "the least has 7 % left"
     assert dataclasses.replace(made, budgets=[]).holding_says == ""
 
 
 def test_saturation_says_of_what() -> None:
     served, *_ = made_now().signals
     told = signals.signal(served)
-    assert (told.saturation, told.full_of) == ("43 %", "of what the load test bore")
+    assert (told.saturation, told.full_of) == ("43 %", "of tested load")
     called = replace(served, direction="outbound", saturation=0.02)
-    assert signals.signal(called).full_of == "of the turns wait for a limit"
+    assert signals.signal(called).full_of == "of turns wait"
     untested = replace(served, saturation=None)
-    assert signals.signal(untested).full_of == "no load test tells"
+    assert signals.signal(untested).full_of == "no load test"
 
 
 def test_a_signal_without_traffic_or_target_is_judged_by_nothing() -> None:

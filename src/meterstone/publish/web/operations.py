@@ -99,11 +99,11 @@ class Operations:
 
     @property
     def holding_says(self) -> str:
-        """Those that hold, in a line."""
+        """What is left of the one with the least; empty where none holds."""
         found = self.holding
-        if len(found) == 1:
-            return f"1 holds: {found[0].title}, {found[0].left}"
-        return f"{len(found)} hold; the least has {found[0].left}" if found else ""
+        if len(found) > 1:
+            return f"the least has {found[0].left}"
+        return f"{found[0].title}, {found[0].left}" if found else ""
 
 
 def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Operations:

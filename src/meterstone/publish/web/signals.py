@@ -93,10 +93,10 @@ def signal(now: SignalNow) -> Signal:
 
 def _full_of(now: SignalNow) -> str:
     if now.direction == "outbound":
-        return "" if now.saturation is None else "of the turns wait for a limit"
+        return "" if now.saturation is None else "of turns wait"
     if now.saturation is None:
-        return "no load test tells" if now.requests else ""
-    return "of what the load test bore"
+        return "no load test" if now.requests else ""
+    return "of tested load"
 
 
 def share(value: float | None) -> str:
