@@ -22,6 +22,7 @@ from meterstone.insight.seasonal import Judged, judge, least
 from meterstone.insight.series import Floats
 from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.outlying import (
+    Episode,
     Part,
     episodes,
     metric_finding,
@@ -34,6 +35,8 @@ from meterstone.measure.results import Scope
 _HISTORY = 180
 _SEASON = 7
 _RECENT = timedelta(days=7)
+_MATTERS = 0.05
+"""A stream that is off by a smaller share is left alone, however steady it is otherwise."""
 _PARTS = ("integration", "franchise")
 
 
@@ -84,16 +87,30 @@ def _stream(source: Source, seen: Flow, watched: _Watched) -> Iterator[tuple[flo
     """The newest disturbance of a stream, and of each franchise's share where owners ask."""
     judged = judge(seen.whole, seen.season, counts=seen.stream.counts)
     watched.count(judged)
-    for episode in episodes(judged, _since(source, seen.stamps))[:1]:
+    for episode in _newest(source, seen, judged):
         yield episode.size, stream_finding(seen, judged, episode, NETWORK)
     if not seen.stream.owners:
         return
     for franchise, (amount, many) in sorted(seen.by.get("franchise", {}).items()):
         own = Flow(seen.stream, seen.stamps, seen.season, amount, many, {})
         alone = judge(own.whole, own.season, counts=seen.stream.counts)
-        for episode in episodes(alone, _since(source, seen.stamps))[:1]:
+        for episode in _newest(source, own, alone):
             scope = Scope("franchise", franchise)
             yield episode.size, stream_finding(own, alone, episode, scope)
+
+
+def _newest(source: Source, seen: Flow, judged: Sequence[Judged]) -> list[Episode]:
+    """The newest disturbance of the last week that matters, if there is one."""
+    whole = seen.whole
+    return [
+        each
+        for each in episodes(judged, _since(source, seen.stamps))
+        if any(
+            abs(whole[at] - (judged[at].expected or 0.0)) >= _MATTERS * (judged[at].expected or 0.0)
+            for at in range(each.first, each.last + 1)
+            if judged[at].flagged
+        )
+    ][:1]
 
 
 def _since(source: Source, stamps: Sequence[datetime]) -> int:

@@ -124,7 +124,7 @@ def _when(seen: Flow, episode: Episode) -> str:
 def _moved_words(best: Explanation | None, by: bool) -> str:
     if best is not None:
         names = _names([_named(best.dimension, each) for each in best.moved])
-        return f" {best.share:.0%} of the difference is from {names}."
+        return f" {min(best.share, 1.0):.0%} of the difference is from {names}."
     if by:
         return " No dimension stands out: it moved everywhere."
     return ""

@@ -132,8 +132,10 @@ def _needed_words(needed: Figure | None, asked: Asked) -> str:
     peak = f"the peak of the next 30 days (at most {number(asked.peak.high)} users, 95 %)"
     if needed.value is None:
         return f" For {peak} more of the same would not do: what all share has to change."
-    most = max(float(needed.value), least)
-    return f" For {peak}, {least:.2g} to {most:.2g} times today's resources are needed."
+    few, many = f"{least:.2g}", f"{max(float(needed.value), least):.2g}"
+    times = few if few == many else f"{few} to {many}"
+    enough = " Today's are enough." if max(float(needed.value), least) <= 1 else ""
+    return f" For {peak}, {times} times today's resources are needed.{enough}"
 
 
 def _law_pictures(law: Fitted | None) -> Iterator[Picture]:
