@@ -8,6 +8,7 @@ pretending the same for each of the others. The estimator is that of the library
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections import defaultdict
@@ -18,6 +19,8 @@ import numpy as np
 from scipy import stats
 
 from meterstone.insight.effect import Check, Estimate, Panel
+
+_log = logging.getLogger(__name__)
 
 LEAST_OTHERS, LEAST_BEFORE, LEAST_AFTER = 8, 5, 2
 _FIT_P = 0.05
@@ -127,7 +130,8 @@ def _single(
             post_periods=list(range(before, len(periods))),
         )  # fmt: skip
     except (ValueError, np.linalg.LinAlgError) as error:
-        return Single(unit, None, f"it cannot be estimated: {error}")
+        _log.debug("%s cannot be estimated: %s", unit, error)
+        return Single(unit, None, "it cannot be estimated from these periods and others")
     weights = {int(row): float(weight) for row, weight in found.unit_weights.items()}
     mixture = np.array([weights.get(row, 0.0) * table[row] for row in range(1, len(table))]).sum(0)
     mixture += float((table[0][:before] - mixture[:before]).mean())
