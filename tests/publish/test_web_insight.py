@@ -14,7 +14,16 @@ from starlette.testclient import TestClient
 
 from browser.walk import kind_of
 from meterstone.board.model import Board
-from meterstone.insight.findings import Advice, Column, Curve, Figure, Picture, Point, Table
+from meterstone.insight.findings import (
+    Advice,
+    Column,
+    Curve,
+    Figure,
+    KeptFinding,
+    Picture,
+    Point,
+    Table,
+)
 from meterstone.measure.results import Scope
 from meterstone.publish.charts import curves_chart
 from meterstone.publish.findings import (
@@ -60,17 +69,16 @@ def test_what_asks_for_action_comes_first_and_what_is_withheld_last() -> None:
     assert [each.finding.study for each in ordered(examples())][:2] == ["risk", "risk"]
 
 
-def test_advice_is_taken_from_each_finding_in_turn_and_last_from_withheld_ones() -> None:
-    two = finding("worth", "b", advice=(Advice("1", "First", "a"), Advice("2", "Second", "b")))
-    held = replace(risk("square", 9), withheld="Too few incidents.")
-    found = [kept(each) for each in (two, finding("effect", "c", advice=(Advice("3", "Third", ""),
-             )), held)]  # fmt: skip
-    assert [advice.title for _, advice in advised(found)] == [
-        "First",
-        "Third",
-        "Second",
-        "Renew the token",
-    ]
+def test_advice_is_taken_from_each_study_in_turn_and_last_from_withheld_findings() -> None:
+    def told(study: str, key: str, *titles: str) -> KeptFinding:
+        advice = tuple(Advice(title, title, "") for title in titles)
+        return kept(finding(study, key, advice=advice))
+
+    held = kept(replace(risk("square", 9), withheld="Too few incidents."))
+    found = [told("outlook", "a", "A1", "A2"), told("outlook", "b", "A1", "B1"),
+             told("effect", "c", "C1"), held]  # fmt: skip
+    titles = [advice.title for _, advice in advised(found)]
+    assert titles == ["A1", "C1", "A2", "B1", "Renew the token"]
 
 
 def test_the_same_advice_at_two_integrations_is_two_things_to_do() -> None:

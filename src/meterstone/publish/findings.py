@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
 from typing import Protocol
 from urllib.parse import quote
 
@@ -196,19 +197,21 @@ def found_of(
 
 
 def advised(found: Sequence[KeptFinding]) -> list[tuple[KeptFinding, Advice]]:
-    """What to do, one advice of each finding after the other, the most important first; what would
-    let a withheld one be claimed comes last."""
-    seen: set[tuple[Scope, str]] = set()
-    result = []
+    """What to do, one advice of each study after the other, the most important first; what would
+    let a withheld finding be claimed comes last."""
+    result: list[tuple[KeptFinding, Advice]] = []
     for withheld in (False, True):
-        kept = [each for each in ordered(found) if bool(each.finding.withheld) is withheld]
-        for at in range(max((len(each.finding.advice) for each in kept), default=0)):
-            for each in kept:
-                for advice in each.finding.advice[at : at + 1]:
-                    if (each.finding.scope, advice.title) not in seen:
-                        seen.add((each.finding.scope, advice.title))
-                        result.append((each, advice))
-    return result
+        queues: dict[str, list[tuple[KeptFinding, Advice]]] = {}
+        for each in ordered(found):
+            if bool(each.finding.withheld) is withheld:
+                queue = queues.setdefault(each.finding.study, [])
+                queue += [(each, advice) for advice in each.finding.advice]
+        for turn in zip_longest(*queues.values()):
+            result += [each for each in turn if each is not None]
+    once: dict[tuple[Scope, str], tuple[KeptFinding, Advice]] = {}
+    for kept, advice in result:
+        once.setdefault((kept.finding.scope, advice.title), (kept, advice))
+    return list(once.values())
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
