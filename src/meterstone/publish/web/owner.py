@@ -145,7 +145,9 @@ def owner_context(
         for id_ in shown
     ]
     advice = [step(kept, each, lambda _: "") for kept, each in advised(findings)]
-    steps = [*advice, *_next(metrics, peers)][:_STEPS]
+    titles = tuple(str(each["do"]) for each in advice)
+    rest = [each for each in _next(metrics, peers) if not each["do"].startswith(titles)]
+    steps = [*advice, *rest][:_STEPS]
     most = max((p.count for p in peers.values() if p), default=0)
     compared = (
         f"compared with {most} other shops of the network, none of which can be recognised"
