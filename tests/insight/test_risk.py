@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from insight.network import Rows, network
+from meterstone.errors import InputError
 from meterstone.insight import risk
 from meterstone.insight.prevention import LEAST, Followed, outcome
 from meterstone.insight.signals import SIGNALS, Panel, deviations
@@ -207,3 +208,20 @@ def test_too_little_is_withheld_with_what_is_needed() -> None:
     assert read_panel(cast("Source", few)) is None
     [only] = FailureRisk().run(cast("Source", few), lambda _: None).findings
     assert "no telemetry" in str(only.withheld)
+
+
+def test_what_was_done_about_an_action_is_a_revision_of_it(rows: Rows) -> None:
+    source = cast("Source", rows)
+    rows.land([r for r in FailureRisk().run(source, lambda _: None).facts if "action_id" in r])
+    known = risk_facts.all_actions(source)
+    name = known[0]["action_id"]
+    done = risk_facts.answered(known, name, "implemented", rows.at, "J. Doe", "")
+    assert (done["status"], done["entered_by"]) == ("implemented", "J. Doe")
+    assert done["implemented_at"] == rows.at.isoformat().replace("+00:00", "Z")
+    assert done["recommended_at"]
+    with pytest.raises(InputError, match="without a reason"):
+        risk_facts.answered(known, name, "declined", rows.at, "J. Doe", "")
+    with pytest.raises(InputError, match="unknown status"):
+        risk_facts.answered(known, name, "done", rows.at, "J. Doe", "")
+    with pytest.raises(InputError, match="nothing recommended"):
+        risk_facts.answered([], name, "accepted", rows.at, "J. Doe", "")

@@ -116,12 +116,14 @@ def report(found: Sequence[Result], days: int, odds: Odds, took: float) -> tuple
         "of a home (`api_request`, `probe`, `sync_run`, `throttle_event`, `oauth_check`, "
         "`incident`) and are read by the study's own queries.",
         "",
-        "Every probability below was given by a model that had seen only what was before it.",
+        "Every probability below was given by a model that had seen only what was before it, "
+        "and been corrected by earlier trials. Two of five stretches of time go into that; the "
+        "other three are tried.",
         "",
         "## Foreseen incidents",
         "",
         "Warned of 5 minutes to 24 hours before the incident began; the threshold was chosen on "
-        "what was before the last quarter of the time, and is judged on that quarter.",
+        "what was before the last fifth of the time, and is judged on that fifth.",
         "",
         "| | goal | shown | |",
         "|---|---|---|---|",

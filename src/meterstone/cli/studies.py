@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -64,6 +65,31 @@ def insight_run(
         for row in rows:
             how = f"in {row['took_s']} s" if row["new"] else "nothing has changed since"
             print(f"{row['study']}: {row['found']} findings of {row['day']}, {how}")
+
+
+@insight_app.command("act")
+def insight_act(
+    action: Annotated[str, typer.Argument(help="Id of a recommended action.")],
+    status: Annotated[str, typer.Argument(help="accepted, implemented, verified or declined.")],
+    person: Annotated[str, typer.Option(help="Who did it.")],
+    reason: Annotated[str, typer.Option(help="Why it was declined.")] = "",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say what was done about a preventive action; the study of risk follows what came of it.
+
+    Example: meterstone insight act risk:square:backlog:2026-09-30 implemented --person "J. Doe"
+    """
+    from meterstone.insight.studies.risk_facts import all_actions, answered  # noqa: PLC0415
+
+    with Home(home_path(home)) as opened:
+        now = datetime.now(UTC)
+        rows = all_actions(opened.source())
+        row = answered(rows, action, status, now, person, reason)
+        opened.state([row], f"prevention {action} {status}")
+    emit(row, as_json=json_)
+    if not json_:
+        print(f"{action}: {status}")
 
 
 @insight_app.command("show")

@@ -31,7 +31,7 @@ LEAST_INCIDENTS = 20
 """Incidents that have to be known before a probability is given."""
 WANTED = 0.85
 """Share of incidents that is to be foreseen: the target is 80 %, and trials flatter."""
-FOLDS = 4
+FOLDS = 5
 """Stretches of time: each but the first is predicted from those before it."""
 _STEP_H = 6
 _HISTORY_H = 90 * 24
@@ -40,6 +40,9 @@ _RAMPS = ((1.0, 2.5), (2.5, 3.5), (3.5, 5.5), (5.5, 9.0))
 _PEAK_H = 12
 _FALLING, _WOBBLE = 1.5, 0.5
 """A deviation that has fallen from its peak of the last hours by more than a wobble counts less."""
+_BEND = float(np.log(0.5))
+"""Expected number (its log) from which on a correction has a slope of its own: what is sure to be a
+sign says less of how soon than of whether."""
 _DRAWS = 5
 """Resamples that a model is learnt on: the mean of their weights is less sure of rare things."""
 _SOON_H = 5 / 60
@@ -51,13 +54,13 @@ class Model:
     """Expected incidents within a horizon: weights of base, history and ramps.
 
     Attributes:
-        shift, slope: correction on the scale of log H, learnt from trials.
+        correction: on the scale of log H, learnt from trials: shift, slope below ``_BEND``, and
+            slope above it.
     """
 
     horizon: int
     weights: Floats
-    shift: float = 0.0
-    slope: float = 1.0
+    correction: tuple[float, float, float] = (0.0, 1.0, 1.0)
 
     def probability(self, x: Floats) -> Floats:
         """Of at least one incident, of rows of `features`."""
@@ -77,7 +80,7 @@ class Model:
         return np.asarray(found / max(float(found.sum()), 1e-12))
 
     def _corrected(self, h: Floats) -> Floats:
-        return np.asarray(np.exp(self.shift) * np.maximum(h, 1e-9) ** self.slope)
+        return _bent(h, self.correction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,20 +215,29 @@ def corrected(model: Model, h: Floats, y: Floats) -> Model:
         h: expected numbers that were given in trials, uncorrected.
     """
     weight = _STEP_H / model.horizon
-    logs = np.log(np.maximum(h, 1e-9))
 
-    def loss(ab: Floats) -> float:
-        expected = np.exp(np.clip(ab[0] + ab[1] * logs, -20, 3.5))
+    def loss(bend: Floats) -> float:
+        expected = _bent(h, bend)
         lost = np.where(y > 0, -np.log(-np.expm1(-expected)), expected).sum()
-        return weight * float(lost) + (float(ab[0]) ** 2 + (float(ab[1]) - 1) ** 2) / 0.18
+        prior = (bend[0] ** 2 + (bend[1] - 1) ** 2 + (bend[2] - 1) ** 2) / 0.18
+        return weight * float(lost) + float(prior)
 
-    done = minimize(loss, np.array([0.0, 1.0]), method="Nelder-Mead")
-    return Model(model.horizon, model.weights, float(done.x[0]), float(max(done.x[1], 0.2)))
+    done = minimize(loss, np.array([0.0, 1.0, 1.0]), method="Nelder-Mead")
+    shift, low, high = map(float, done.x)
+    return Model(model.horizon, model.weights, (shift, max(low, 0.1), max(high, 0.1)))
+
+
+def _bent(h: Floats, bend: Sequence[float] | Floats) -> Floats:
+    """Expected numbers, corrected."""
+    beyond = np.log(np.maximum(h, 1e-9)) - _BEND
+    slopes = bend[1] * np.minimum(beyond, 0) + bend[2] * np.maximum(beyond, 0)
+    return np.asarray(np.exp(np.clip(_BEND + bend[0] + slopes, -20, 3.5)))
 
 
 def learn(panel: Panel, x: Floats, horizon: int) -> tuple[Model, Trials]:
-    """The model of all that is known, and its trials: each stretch of time but the first predicted
-    from those before it, corrected by the trials before it."""
+    """The model of all that is known, and its trials: each stretch of time predicted from those
+    before it, and corrected by the trials before it. What cannot be corrected yet (the first two
+    stretches) is no trial."""
     y, known = outcomes(panel, horizon)
     tried = np.full(y.shape, np.nan)
     edges = np.linspace(0, panel.hours, FOLDS + 1).astype(int)
@@ -233,10 +245,9 @@ def learn(panel: Panel, x: Floats, horizon: int) -> tuple[Model, Trials]:
     for begin, end in pairwise(edges[1:]):
         model = fit(*_rows(x, y, known, 0, begin - horizon), horizon)
         if given:
-            model = corrected(model, *_joined(given))
-        tried[:, begin:end] = np.where(
-            known[:, begin:end], model.probability(x[:, begin:end]), np.nan
-        )
+            better = corrected(model, *_joined(given))
+            p = better.probability(x[:, begin:end])
+            tried[:, begin:end] = np.where(known[:, begin:end], p, np.nan)
         later, came = _rows(x, y, known, begin, end)
         given.append((later @ model.weights, came))
     whole = fit(*_rows(x, y, known, 0, panel.hours), horizon)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import poisson
 
+from meterstone.errors import InputError, suggest
 from meterstone.facts import vocabulary
 from meterstone.insight.signals import SIGNALS
 from meterstone.insight.studies.risk_rows import between, literal, utc
@@ -148,6 +149,47 @@ def all_actions(source: Source) -> list[Row]:
     )
     rows = _whole(source, "prevention_action", which)
     return sorted(rows, key=lambda row: (row["recommended_at"], row["action_id"]), reverse=True)
+
+
+STATUSES = ("accepted", "implemented", "verified", "declined")
+"""What can be said of a recommended action."""
+
+
+def answered(
+    rows: Sequence[Mapping[str, Any]], action: str, status: str, at: datetime, person: str,
+    reason: str,
+) -> Row:  # fmt: skip
+    """A recommended action with what was done about it, as a revision.
+
+    Args:
+        rows: all actions, as `all_actions` gives them.
+
+    Raises:
+        InputError: there is no such action or status, or it was declined without a reason.
+    """
+    if status not in STATUSES:
+        raise InputError(
+            f"unknown status {status!r}", place="status", mend=suggest(status, list(STATUSES))
+        )
+    if status == "declined" and not reason:
+        raise InputError(
+            "declined without a reason", place="reason", mend="say why, in a few words"
+        )
+    found = next((row for row in rows if row["action_id"] == action), None)
+    if found is None:
+        known = [row["action_id"] for row in rows]
+        raise InputError(
+            f"nothing recommended {action!r}", place="action",
+            mend=suggest(action, known) if known else "run `meterstone insight run risk`",
+        )  # fmt: skip
+    row = _sent("prevention_action", found) | {"status": status, "entered_by": person}
+    if status in ("implemented", "verified"):
+        row.setdefault("implemented_at", _text(at))
+    if status == "verified":
+        row["verified_at"] = _text(at)
+    if status == "declined":
+        row["decline_reason"] = reason
+    return row
 
 
 def foreseen(source: Source) -> Iterator[Row]:
