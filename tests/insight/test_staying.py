@@ -3,11 +3,18 @@ known."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
+import pytest
 
+from measure.build import Row, World
+from measure.build import _row as row
 from meterstone.insight.staying import Spell, staying
+from meterstone.insight.studies.staying import staying_finding
+
+from .asked import source
 
 BEGIN, END = date(2023, 1, 1), date(2026, 1, 1)
 DAY = timedelta(days=1)
@@ -71,3 +78,35 @@ def test_nobody_to_compare_with_is_refused() -> None:
     assert found.estimate is None
     assert "no live shop can be compared" in (found.withheld or "")
     assert staying([], BEGIN, END).estimate is None
+
+
+def register(spells: list[Spell]) -> Iterator[Row]:
+    """The rows of the register of franchises that tell of these shops."""
+    for spell in spells:
+        stages = [("opened", spell.opened)]
+        stages += [] if spell.closed is None else [("closed", spell.closed)]
+        for status, day in stages:
+            yield row(
+                "franchise",
+                {"franchise_id": spell.shop, "status": status, "region": "US-CA", "country": "US",
+                 "status_at": datetime.combine(day, time(12), UTC), "client_id": "c",
+                 "client_segment": "small", "opened_on": spell.opened,
+                 "closed_on": spell.closed if status == "closed" else None}, {},
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("live", "said"), [(0.1, "Fewer live shops close: -"), (0.3, "No effect of going live")]
+)
+def test_the_register_is_asked(live: float, said: str) -> None:
+    spells = shops(2, without=0.3, live=live, count=200)
+    days = {spell.shop: spell.live for spell in spells if spell.live is not None}
+    with World(register(spells)) as world:
+        found = staying_finding(source(world, END - DAY), days)
+    assert found.withheld is None, found.withheld
+    assert found.sentence.startswith(said), found.sentence
+    direct = staying(spells, min(spell.opened for spell in spells), END)
+    assert direct.estimate is not None
+    figure = found.figure("att")
+    assert figure is not None
+    assert figure.value == pytest.approx(100 * direct.estimate.att, rel=0.1)

@@ -1,4 +1,4 @@
-"""What did going live do to sales, manual hours and no-shows?"""
+"""What did going live do to sales, manual hours, no-shows, and staying open?"""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from meterstone.insight.golive import panel_of
 from meterstone.insight.studies.outcomes import OUTCOMES, Outcome, live_days, shop_months
 from meterstone.insight.studies.shop_effects import shop_findings
 from meterstone.insight.studies.shop_plan import plan_finding
+from meterstone.insight.studies.staying import staying_finding
 from meterstone.insight.study import Say, Source
 from meterstone.measure.results import Scope
 
@@ -55,6 +56,8 @@ class GoingLive:
             findings.append(finding(outcome, panel, did.effect(panel)))
             if outcome.key == "sales":
                 sales = panel
+        say("closings")
+        findings.append(staying_finding(source, live))
         if sales is not None:
             say("an order of going live that shows the effect")
             findings.append(plan_finding(source, sales))
