@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from homes import Meterstone
-from meterstone.cli import app
+from homes import Meterstone, own_catalogue, probe_line, write_lines
+from meterstone.cli import app, studies
 from meterstone.errors import InputError
 
 
@@ -93,3 +93,57 @@ def test_values_are_judged_as_they_come_in() -> None:
     wrong = CliRunner().invoke(app, ["anomalies", "-"], input="t1,1\nt2,many\n")
     assert isinstance(wrong.exception, InputError)
     assert "line 2" in str(wrong.exception)
+
+
+def test_a_target_is_tried_before_it_is_adopted(
+    meterstone: Meterstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_catalogue(meterstone.home)
+    today = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=45)
+
+    asked = ("insight", "target", "up")
+    empty = meterstone(*asked, "--at-least", 99)
+    assert empty.code == 2
+    assert "nothing was measured yet" in empty.err
+    # Two probes a day, of which one fails on every tenth day.
+    moments = [first + timedelta(days=n, hours=h) for n in range(45) for h in (0, 1)]
+    lines = [
+        probe_line(f"{at:%Y-%m-%dT%H:%M:%SZ}", ok=at.hour == 6 or (at - first).days % 10 != 0)
+        for at in moments
+    ]
+    meterstone("ingest", write_lines(tmp_path / "facts.jsonl", lines), "--json")
+    assert meterstone("insight", "run", "targets").code == 0
+    tried = meterstone(*asked, "--at-least", 99, "--json").json
+    figures = {figure["id"]: figure["value"] for figure in tried["figures"]}
+    shown = meterstone(*asked, "--at-least", 99).out
+    assert shown.splitlines()[0] == tried["sentence"]
+    assert "met on " in shown
+    assert 0 < figures["holds_90"] < figures["holds_30"] < 50
+    easy = meterstone(*asked, "--at-least", 10, "--json").json
+    assert easy["figures"][0]["value"] == 100
+    most = meterstone(*asked, "--at-most", 100, "--json").json
+    assert most["figures"][0]["value"] == 100
+    monkeypatch.setattr(studies, "LEAST_DAYS", 100)
+    few = meterstone(*asked, "--at-least", 99)
+    assert few.code == 2
+    assert "45 days have a value; a replay takes 100" in few.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("up",), "give --at-least or --at-most"),
+        (("up", "--at-least", "99", "--at-most", "99.9"), "give --at-least or --at-most"),
+        (("up", "--at-least", "nan"), "nan is no target"),
+        (("up", "--at-most", "inf"), "inf is no target"),
+        (("uo", "--at-least", "99"), "there is no metric 'uo'"),
+    ],
+)
+def test_a_target_that_cannot_be_tried(
+    meterstone: Meterstone, words: tuple[str, ...], says: str
+) -> None:
+    own_catalogue(meterstone.home)
+    wrong = meterstone("insight", "target", *words)
+    assert wrong.code == 2
+    assert says in wrong.err

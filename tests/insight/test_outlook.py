@@ -180,16 +180,47 @@ def test_what_is_never_met_is_said_so_and_what_has_passed_too() -> None:
     passed = gate("." * 90, id="phase_1", title="Phase one", needed=1, run=90, passed=True)
     few = gate("." * 9, id="phase_2", title="Phase two")
     clean = gate("." * 60, id="final_validation", title="Final", run=60)
-    found = GateOutlook().run(source(Board([passed, never, few, clean])), lambda _: None).findings
+    again = gate("p" * 89 + "b", id="phase_3", title="Phase three", needed=1)
+    gates = [passed, never, again, few, clean]
+    found = GateOutlook().run(source(Board(gates)), lambda _: None).findings
     by = {each.key: each for each in found}
     assert [each.key for each in found][-1] == "phase_1"
-    assert "2 targets were not met on any of 90 days" in by["operations_90_days"].sentence
+    told = by["operations_90_days"]
+    assert told.withheld == (
+        "2 targets were not met on any of 90 days; time alone does not pass it"
+    )
+    assert told.figures == ()
+    assert told.pictures == ()
+    assert [column.id for column in told.tables[0].columns] == ["metric", "ref", "days"]
+    assert [each.worth for each in told.advice] == [""]
+    alone = by["phase_3"]
+    assert (alone.withheld or "").endswith(
+        " was not met on any of 90 days; time alone does not pass it"
+    )
+    assert alone.advice == (), "gates that stand still advise once"
     assert by["phase_1"].sentence.startswith("Phase one: passed; every day of the next 30 days")
     assert by["phase_2"].withheld == (
         "9 days of it were judged; at least 30 have to be before anything is said"
     )
     assert by["final_validation"].sentence.endswith("Nothing has broken it.")
     assert by["final_validation"].tables == ()
+
+
+def test_a_gate_held_back_by_turns_claims_nothing_either() -> None:
+    turns = gate("up" * 45, needed=1)
+    [finding] = GateOutlook().run(source(Board([turns])), lambda _: None).findings
+    assert finding.withheld == (
+        "each of 90 days was held back by one target or another; none was met"
+    )
+    assert finding.advice == ()
+    assert len(finding.tables[0].rows) == 2
+
+
+def test_what_is_worth_nothing_is_not_advised() -> None:
+    sure = gate("u" + "." * 89, run=89)
+    [finding] = GateOutlook().run(source(Board([sure])), lambda _: None).findings
+    assert finding.withheld is None
+    assert finding.advice == ()
 
 
 def test_targets_of_the_network_are_replayed() -> None:

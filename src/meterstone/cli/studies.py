@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -142,6 +143,8 @@ def insight_target(
         raise InputError(
             "one target is tried at a time", place="target", mend="give --at-least or --at-most"
         )
+    if not math.isfinite(wanted):
+        raise InputError(f"{wanted} is no target", place="target", mend="give a finite number")
     with Home(home_path(home)) as opened:
         if metric not in opened.catalogue.metrics:
             raise InputError(

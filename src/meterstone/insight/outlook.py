@@ -60,6 +60,11 @@ class Outlook:
     run: int
     within: int
 
+    @property
+    def ever_met(self) -> bool:
+        """Whether a judged day was met; where none was, its chances are the prior's alone."""
+        return any(not day.held_back_by for day in self.record)
+
     @cached_property
     def chances(self) -> Floats:
         """The chance that it is passed by the end of each day ahead."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,10 +24,13 @@ from meterstone.insight.outlook import LEAST_DAYS, Breaker, Outlook, judged
 from meterstone.insight.study import Say, Source
 from meterstone.insight.words import percent
 from meterstone.measure.results import Scope
+from meterstone.scorecard.values import count_text
 
 WITHIN = 180
 _MARGINS = (30, 90)
 _MOST_BREAKERS = 12
+_WORTH_IT = 0.005
+"""Gain in the chance of passing below which mending is not advised."""
 _NETWORK = Scope("network")
 _METHOD = (
     "Days are a chain: how likely a met day follows a bad, a young and a settled run is taken from "
@@ -40,7 +44,7 @@ class GateOutlook:
 
     name = "outlook"
     title = "Outlook of gates"
-    version = "1"
+    version = "2"
     facts = ()
 
     def run(self, source: Source, say: Say) -> Found:
@@ -49,15 +53,26 @@ class GateOutlook:
         if card is None:
             return Found(())
         found = []
-        for gate in card.document["gates"]:
+        for gate in sorted(card.document["gates"], key=_order):
             say(gate["title"])
-            found.append((_order(gate), _finding(gate, card, source.board.catalogue)))
-        return Found(tuple(finding for _, finding in sorted(found, key=lambda each: each[0])))
+            found.append(_finding(gate, card, source.board.catalogue))
+        return Found(tuple(_once(found)))
 
 
 def _order(gate: Mapping[str, Any]) -> tuple[bool, bool, float, str]:
     """What is open and can be passed comes first, the longest run leading."""
     return gate["passed"], not gate["run"], -gate["run"] / gate["needed"], gate["id"]
+
+
+def _once(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Of gates that stand still one alone advises: they mostly wait for the same targets."""
+    advised = False
+    for each in found:
+        if each.withheld is None or not each.advice:
+            yield each
+            continue
+        yield replace(each, advice=()) if advised else each
+        advised = True
 
 
 def _finding(gate: Mapping[str, Any], card: Card, catalogue: Catalogue) -> Finding:
@@ -76,6 +91,8 @@ def _finding(gate: Mapping[str, Any], card: Card, catalogue: Catalogue) -> Findi
     outlook = Outlook(record, gate["needed"], gate["run"], WITHIN)
     if gate["passed"]:
         return _passed(gate, outlook)
+    if not outlook.ever_met:
+        return _still(gate, outlook, catalogue)
     return _open(gate, outlook, card, catalogue)
 
 
@@ -89,6 +106,26 @@ def _passed(gate: Mapping[str, Any], outlook: Outlook) -> Finding:
             Figure(f"holds_{days}", f"Met on each of the next {days} days", 100 * of, "%")
             for days, of in chances.items()
         ),
+    )  # fmt: skip
+
+
+def _still(gate: Mapping[str, Any], outlook: Outlook, catalogue: Catalogue) -> Finding:
+    """A gate that was met on no day: its record cannot tell when that ends."""
+    breakers = outlook.breakers()
+    always = [each for each in breakers if each.days == len(outlook.record)]
+    days = f"{len(outlook.record)} days"
+    if always:
+        names = _title(always[0].ref, catalogue)
+        whom = names if len(always) == 1 else count_text(len(always), "targets")
+        was = "was" if len(always) == 1 else "were"
+        why = f"{whom} {was} not met on any of {days}; time alone does not pass it"
+    else:
+        why = f"each of {days} was held back by one target or another; none was met"
+    advice = () if not always else (_mend(always[0], outlook, catalogue, ""),)
+    return Finding(
+        study="outlook", key=gate["id"], scope=_NETWORK, title=gate["title"], method=_METHOD,
+        sentence=f"{gate['title']}: when it is passed is not told: {why}.", withheld=why,
+        tables=(_table(breakers, outlook, catalogue, gains=False),), advice=advice,
     )  # fmt: skip
 
 
@@ -127,9 +164,6 @@ def _sentence(
     run = f"{gate['run']} of {gate['needed']} days in a row"
     chance = percent(float(outlook.chances[aim - 1]))
     said = f"{gate['title']}: {run}; passed by {_on(day, aim)} with {chance}"
-    always = [each for each in breakers if each.days == len(outlook.record)]
-    if len(always) > 1:
-        return f"{said}. {len(always)} targets were not met on any of {len(outlook.record)} days."
     if breakers:
         first = breakers[0]
         return (
@@ -151,48 +185,54 @@ def _picture(outlook: Outlook, day: date) -> Picture:
     )  # fmt: skip
 
 
-def _table(breakers: list[Breaker], outlook: Outlook, catalogue: Catalogue) -> Table:
-    return Table(
-        "breakers",
-        f"What holds it back, of {len(outlook.record)} judged days",
+def _table(
+    breakers: list[Breaker], outlook: Outlook, catalogue: Catalogue, *, gains: bool = True
+) -> Table:
+    """
+    Args:
+        gains: with chances; without them days alone are told, which are no claim.
+    """
+    columns = (
+        Column("metric", "Metric"), Column("ref", "Place in the framework"),
+        Column("days", "Days not met", "days"),
+        Column("breaks", "Breaks the run", "%"),
+        Column("gain", "Passed more often without it", "%"),
+    )  # fmt: skip
+    rows = [
         (
-            Column("metric", "Metric"), Column("ref", "Place in the framework"),
-            Column("days", "Days not met", "days"),
-            Column("breaks", "Breaks the run", "%"),
-            Column("gain", "Passed more often without it", "%"),
-        ),
-        tuple(
-            (
-                _title(each.ref, catalogue), each.ref, float(each.days),
-                round(100 * each.breaks, 2), round(100 * each.gain, 2),
-            )
-            for each in breakers[:_MOST_BREAKERS]
-        ),
+            _title(each.ref, catalogue), each.ref, float(each.days),
+            round(100 * each.breaks, 2), round(100 * each.gain, 2),
+        )
+        for each in breakers[:_MOST_BREAKERS]
+    ]  # fmt: skip
+    shown = len(columns) if gains else 3
+    return Table(
+        "breakers", f"What holds it back, of {len(outlook.record)} judged days",
+        columns[:shown], tuple(row[:shown] for row in rows),
     )  # fmt: skip
 
 
 def _advice(
     breakers: list[Breaker], outlook: Outlook, day: date, catalogue: Catalogue
 ) -> tuple[Advice, ...]:
-    if not breakers:
+    if not breakers or breakers[0].gain < _WORTH_IT:
         return ()
-    first = breakers[0]
-    metric, _ = catalogue.by_ref()[first.ref]
-    worth = ""
-    if first.gain >= 0.005:
-        better = percent(float(outlook.chances[-1]) + first.gain)
-        worth = (
-            f"passed by {_on(day, WITHIN)} with {better} instead of "
-            f"{percent(float(outlook.chances[-1]))}"
-        )
-    return (
-        Advice(
-            f"mend:{metric.id}",
-            f"Mend {metric.raw.title}",
-            f"It was not met on {first.days} of {len(outlook.record)} days.",
-            worth,
-            f"/catalogue/{metric.id}",
-        ),
+    now = float(outlook.chances[-1])
+    worth = (
+        f"passed by {_on(day, WITHIN)} with {percent(now + breakers[0].gain)} instead of "
+        f"{percent(now)}"
+    )
+    return (_mend(breakers[0], outlook, catalogue, worth),)
+
+
+def _mend(breaker: Breaker, outlook: Outlook, catalogue: Catalogue, worth: str) -> Advice:
+    metric, _ = catalogue.by_ref()[breaker.ref]
+    return Advice(
+        f"mend:{metric.id}",
+        f"Mend {metric.raw.title}",
+        f"It was not met on {breaker.days} of {len(outlook.record)} days.",
+        worth,
+        f"/catalogue/{metric.id}",
     )
 
 
