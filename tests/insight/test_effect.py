@@ -87,6 +87,19 @@ def test_who_was_treated_before_the_data_is_left_out_and_named(tmp_path: Path) -
     assert effect(read).estimators["did2s"] == effect(made).estimators["did2s"]
 
 
+def test_who_is_seen_only_after_does_not_count() -> None:
+    made, plain = panel(1), effect(panel(1))
+    for n in range(6):
+        for t in range(7, 11):
+            made.unit.append(f"late{n}")
+            made.period.append(t)
+            made.first.append(6)
+            made.outcome.append(500.0 + n)
+    found = effect(made)
+    assert found.dropped == ["6 units have no value before they were treated"]
+    assert (found.treated, found.estimate) == (plain.treated, plain.estimate)
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -142,12 +142,31 @@ def read_panel(path: Path, *, unit: str, time: str, first_treated: str, outcome:
 
 def effect(panel: Panel, seed: int = 7) -> Effect:
     """The effect, or why it is withheld. Deterministic by seed (of the placebo in space)."""
+    panel = _seen_before(panel)
     refused = _unusable(panel)
     if refused:
         return _withheld(panel, refused)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library, on thin cells; the checks tell
         return _effect(panel, panel.frame(), seed)
+
+
+def _seen_before(panel: Panel) -> Panel:
+    """The panel without units that were treated whenever they were seen: they cannot be compared
+    with themselves, and do not count."""
+    begun: dict[str, int] = {}
+    for unit, period in zip(panel.unit, panel.period, strict=True):
+        begun[unit] = min(period, begun.get(unit, period))
+    firsts = dict(zip(panel.unit, panel.first, strict=True))
+    late = {unit for unit, first in firsts.items() if first != _NEVER and begun[unit] >= first}
+    if not late:
+        return panel
+    kept = [n for n, unit in enumerate(panel.unit) if unit not in late]
+    return Panel(
+        [panel.unit[n] for n in kept], [panel.period[n] for n in kept],
+        [panel.first[n] for n in kept], [panel.outcome[n] for n in kept],
+        [*panel.dropped, f"{len(late)} units have no value before they were treated"],
+    )  # fmt: skip
 
 
 def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
