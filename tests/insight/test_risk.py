@@ -127,7 +127,7 @@ def test_chance_of_a_sum_is_exact() -> None:
     assert outcome([Followed(0.9, came=False)] * LEAST).fewer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def rows() -> Rows:
     """Cut where a sign of an incident is well under way."""
     found, _, signs = network(7, 84, KEYS, ODDS, NAMES)
