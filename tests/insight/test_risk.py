@@ -225,3 +225,11 @@ def test_what_was_done_about_an_action_is_a_revision_of_it(rows: Rows) -> None:
         risk_facts.answered(known, name, "done", rows.at, "J. Doe", "")
     with pytest.raises(InputError, match="nothing recommended"):
         risk_facts.answered([], name, "accepted", rows.at, "J. Doe", "")
+
+
+def test_a_day_may_end_within_an_hour_of_utc() -> None:
+    found, _, _ = network(1, 5, KEYS[:1], ODDS, NAMES)
+    found.at -= timedelta(minutes=30)
+    panel = read_panel(cast("Source", found))
+    assert panel is not None
+    assert panel.hours == 5 * 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,7 +49,7 @@ def read_panel(source: Source) -> Panel | None:
     if first is None:
         return None
     first = first.replace(minute=0, second=0, microsecond=0)
-    size = int((source.at - first) / _HOUR)
+    size = math.ceil((source.at - first) / _HOUR)  # a day may end within an hour of UTC
     values = np.full((len(keys), size, len(SIGNALS)), np.nan)
     place = {key: k for k, key in enumerate(keys)}
     for s, signal in enumerate(SIGNALS):
