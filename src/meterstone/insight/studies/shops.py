@@ -88,7 +88,7 @@ class Shops:
             found = kept.finding.figure("usd_per_shop_month")
             if found and isinstance(found.value, int | float) and found.low is not None:
                 high = found.value if found.high is None else found.high
-                return Sales(found.value, found.low, high, "going live at all shops that did")
+                return Sales(found.value, found.low, high, "mean of all live shops since they are")
         metric = self.money.result(SALES)
         if metric.value is None or not metric.decided or metric.interval is None:
             return metric.reason[:1].lower() + metric.reason[1:]
