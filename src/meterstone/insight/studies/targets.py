@@ -30,7 +30,7 @@ class Targets:
 
     name = "targets"
     title = "Target laboratory"
-    version = "1"
+    version = "2"
     facts = ()
 
     def run(self, source: Source, say: Say) -> Found:
@@ -132,7 +132,7 @@ def _unsaid(too_few: list[tuple[str, float]]) -> tuple[Finding, ...]:
     if not too_few:
         return ()
     ordered = sorted(too_few, key=lambda row: -row[1])
-    why = f"they have fewer than {LEAST_DAYS} days with a value"
+    why = f"fewer than {LEAST_DAYS} days have a value"
     return (
         Finding(
             study="targets", key="too_few_days", scope=_NETWORK, title="Targets not replayed",
