@@ -297,6 +297,13 @@ def test_an_owner_is_told_worth_and_advice_but_led_to_own_pages_alone() -> None:
     assert shown["found"][0].sentence.startswith("Your shop saves")
     assert shown["steps"][0]["do"] == "Take bookings online for two more chairs"
     assert shown["steps"][0]["href"] == "/owners/F1/insight/owners/value"
+    known = owner_context("Harbour", owner_card("F1"), {}, {})["steps"]
+    assert known, "what is not known yet can be made known"
+    again = replace(there, title=known[0]["do"].rstrip("."))
+    twice = kept(replace(found[0].finding, advice=(again,)))
+    shown = owner_context("Harbour", owner_card("F1"), {}, {}, [twice])
+    todo = [each["do"].rstrip(".") for each in shown["steps"]]
+    assert len(todo) == len(set(todo)), "what a study advises is not said a second time"
     own = kept(replace(found[0].finding, advice=(replace(there, link="/owners/F1/metrics/x"),)))
     shown = owner_context("Harbour", owner_card("F1"), {}, {}, [own])
     assert shown["steps"][0]["href"] == "/owners/F1/metrics/x"
