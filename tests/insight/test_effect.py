@@ -133,3 +133,11 @@ def test_a_unit_with_two_first_times_is_named(tmp_path: Path) -> None:
     file.write_text("u,t,g,y\na,1,3,1\na,2,4,1\n")
     with pytest.raises(InputError, match="a has two first times"):
         read_panel(file, unit="u", time="t", first_treated="g", outcome="y")
+
+
+def test_those_that_go_live_later_are_enough_to_compare_with() -> None:
+    """Nobody stays without: the one estimator that takes such units is left out."""
+    found = effect(panel(1, never=0.0))
+    assert found.estimate is not None
+    assert found.estimate.low <= 2.0 <= found.estimate.high
+    assert set(found.estimators) == {"did2s", "callaway_santanna"}

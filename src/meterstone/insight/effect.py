@@ -179,7 +179,11 @@ def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
         group_time = dd.CallawaySantAnna(control_group=control).fit(
             frame, aggregate="all", **columns
         )
-        interacted = dd.SunAbraham(control_group=control).fit(frame, **columns)
+        interacted = (  # it takes some that never went live
+            dd.SunAbraham(control_group=control).fit(frame, **columns)
+            if control == "never_treated"
+            else None
+        )
     except (ValueError, np.linalg.LinAlgError) as error:
         return _withheld(panel, f"it cannot be estimated: {error}")
     units, treated = _counts(panel)
@@ -188,8 +192,9 @@ def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
     found = {
         "did2s": main,
         "callaway_santanna": _estimate(group_time, freedom),
-        "sun_abraham": _estimate(interacted, freedom),
     }
+    if interacted is not None:
+        found["sun_abraham"] = _estimate(interacted, freedom)
     if not (math.isfinite(main.se) and main.se > 0):
         return _withheld(panel, "its uncertainty cannot be estimated")
     checks = [

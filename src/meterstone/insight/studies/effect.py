@@ -42,7 +42,7 @@ class GoingLive:
 
     name = "effect"
     title = "Effect of going live"
-    version = "1"
+    version = "2"
     facts = ("payment", "work_sample", "booking", "subscription", "connection", "franchise")
 
     def run(self, source: Source, say: Say) -> Found:

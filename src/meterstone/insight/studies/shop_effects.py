@@ -12,7 +12,7 @@ from meterstone.measure.results import Scope
 
 MOST_SHOPS = 200
 _METHOD = (
-    "Synthetic difference-in-differences: a mixture of shops that never went live, which moved as "
+    "Synthetic difference-in-differences: a mixture of shops not live then, which moved as "
     "this one did before, says what would have been. Pretending the same for each of them says how "
     "far chance goes."
 )
@@ -44,7 +44,7 @@ def _finding(found: Single) -> Finding:
         low, high = sorted((abs(told.low), abs(told.high)))
         sentence = (
             f"Going live {word} its sales by {_percent(abs(told.att))} % (95 %: {_percent(low)} to "
-            f"{_percent(high)}), beside a mixture of shops that never went live."
+            f"{_percent(high)}), beside a mixture of shops not live then."
         )
     return Finding(
         study="effect", key="sales", scope=Scope("franchise", found.unit), title="Sales",
