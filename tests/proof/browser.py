@@ -10,12 +10,15 @@ request to another host, at most 300 kB, nothing wider than the window, axe-core
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,6 +51,29 @@ class Walked:
     tabbed: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     heaviest: tuple[int, str] = (0, "")
+
+    def __iadd__(self, other: Walked) -> Walked:
+        """With what another saw."""
+        for kind, roles in other.kinds.items():
+            self.kinds.setdefault(kind, set()).update(roles)
+        self.views += other.views
+        self.tabbed += other.tabbed
+        self.wrong += other.wrong
+        self.heaviest = max(self.heaviest, other.heaviest)
+        return self
+
+
+def walked_as(address: str, home: Path, role: Role | None) -> tuple[Role | None, Walked, str]:
+    """Walk as a role, in a process and a browser of its own; the browser's version besides."""
+    walked = Walked()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        walk(House(address, home), browser, role, walked)
+        version = browser.version
+        browser.close()
+    return role, walked, version
 
 
 def walk(house: House, browser: Browser, role: Role | None, walked: Walked) -> None:
@@ -109,20 +135,23 @@ def main() -> int:
     out = options.parse_args().out
     if lacks := missing():
         raise SystemExit(f"browser: needs {lacks}")
-    walked, began = Walked(), time.monotonic()
+    walked, began, version = Walked(), time.monotonic(), ""
     with (
         tempfile.TemporaryDirectory() as folder,
         given() or demonstration(Path(folder)) as house,
-        sync_playwright() as playwright,
+        ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        for role in ROLES:
-            walk(house, browser, role, walked)
-            print(f"{role or 'stranger'}: {walked.views} views, {sum(walked.wrong.values())} wrong")
-        version = browser.version
-        browser.close()
+        for role in ROLES[1:]:
+            house.cookie(role)  # people are made one after the other
+        walks = [pool.submit(walked_as, house.address, house.home, role) for role in ROLES]
+        for ended in as_completed(walks):
+            role, seen, version = ended.result()
+            walked += seen
+            print(
+                f"{role or 'stranger'}: {seen.views} views, {sum(seen.wrong.values())} wrong, "
+                f"{(time.monotonic() - began) / 60:.0f} min",
+                flush=True,
+            )
     text = page(walked, version, time.monotonic() - began)
     out.write_text(text, encoding="utf-8")
     print(text)
