@@ -30,6 +30,7 @@ from meterstone.measure.results import Scope
 
 NETWORK = Scope("network")
 _MONTHS_SHOWN = 18
+_NEWEST_MONTHS = 3
 _METHOD = (
     "Two-stage difference-in-differences on shops by month: who is not live yet, or never goes "
     "live, says what would have been. Two other estimators, the trend before, and pretended starts "
@@ -66,11 +67,13 @@ class GoingLive:
 
 
 def _level(outcome: Outcome, panel: Panel) -> float:
-    """The mean of the outcome itself over the rows after going live; NaN where there is none."""
+    """The mean of the outcome itself at those live in the newest three months, in which the
+    framework asks for it; NaN where there is none."""
+    newest = max(panel.period, default=0) - _NEWEST_MONTHS
     after = [
         math.exp(value) if outcome.share else value
         for value, period, first in zip(panel.outcome, panel.period, panel.first, strict=True)
-        if first and period >= first
+        if first and period >= first and period > newest
     ]
     return float(np.mean(after)) if after else math.nan
 
