@@ -66,6 +66,7 @@ DID: Mapping[str, str] = {
     "route.put": "changed who is told what",
     "route.remove": "removed a rule of who is told what",
     "scorecard.keep": "signed and kept a scorecard",
+    "study.round": "asked a study, and kept what it found",
     "secret.delete": "destroyed a secret",
     "secret.put": "sealed a secret",
     "session.begin": "signed in",
