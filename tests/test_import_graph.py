@@ -81,7 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "facts",
         "catalogue",
         "measure.results",
-        "measure.gates",
+        "measure.compile",
         "measure.history",
         "board.model",
         # sentences say a value as every face does

@@ -142,10 +142,11 @@ class Insights:
 
     def _look(self, _job: Job) -> None:
         """The next look is queued first: a failure of this one does not end the series."""
-        pause = FIRST if self._day() is None else EVERY
+        day = self._day()
+        pause = FIRST if day is None else EVERY
         with self._home.ledger.change("schedule") as change:
             change.queue.put(LOOK, {}, dedupe=LOOK, priority="backfill", at=change.now + pause)
-        self.look()
+        self._ask_due(day)
 
     def _day(self) -> date | None:
         """The newest day of the board; None: nothing was measured yet."""
@@ -156,7 +157,9 @@ class Insights:
 
     def look(self) -> int:
         """Ask those that were not asked of the newest day yet. Returns how many were asked."""
-        day = self._day()
+        return self._ask_due(self._day())
+
+    def _ask_due(self, day: date | None) -> int:
         if day is None:
             return 0
         due = [study for study in self.studies if not self._was_asked(study, day)]

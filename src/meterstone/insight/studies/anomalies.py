@@ -20,7 +20,6 @@ from meterstone.catalogue import Metric
 from meterstone.insight.findings import Check, Figure, Finding, Found
 from meterstone.insight.seasonal import Judged, judge, least
 from meterstone.insight.series import Floats
-from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.outlying import (
     Episode,
     Part,
@@ -28,6 +27,7 @@ from meterstone.insight.studies.outlying import (
     metric_finding,
     stream_finding,
 )
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.streams import STREAMS, Flow, flow
 from meterstone.insight.study import Say, Source
 from meterstone.measure.results import Scope

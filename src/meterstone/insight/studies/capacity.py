@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-
 from meterstone.insight.capacity import Reach, fit, reach
 from meterstone.insight.findings import (
     Advice,
@@ -27,7 +25,6 @@ from meterstone.insight.findings import (
 )
 from meterstone.insight.forecasts import Forecast, forecast
 from meterstone.insight.studies.demand import (
-    NETWORK,
     RESOURCES,
     Peaks,
     Resource,
@@ -37,6 +34,7 @@ from meterstone.insight.studies.demand import (
     peaks,
     proven,
 )
+from meterstone.insight.studies.reading import NETWORK, newest_points
 from meterstone.insight.studies.scalability import Asked, no_limit, number, scalability
 from meterstone.insight.study import Say, Source
 
@@ -198,12 +196,7 @@ class _Made:
 
     def _pictures(self, found: Forecast | None) -> Iterator[Picture]:
         series = self.seen.series
-        known = [
-            Point(series.written(stamp), float(value))
-            for stamp, value in zip(series.stamps, series.values, strict=True)
-            if not np.isnan(value)
-        ][-_SHOWN:]
-        curves = [Curve("peaks", "What it was", "observed", tuple(known))]
+        curves = [Curve("peaks", "What it was", "observed", newest_points(series, _SHOWN))]
         if found and found.mean and found.low and found.high and not found.withheld:
             rows = zip(found.ds, found.mean, found.low, found.high, strict=True)
             points = tuple(Point(ds[:10], mean, low, high) for ds, mean, low, high in rows)

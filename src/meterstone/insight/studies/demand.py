@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from meterstone.insight.capacity import Level
 from meterstone.insight.series import Series
+from meterstone.insight.studies.reading import ELIGIBLE, NETWORK, local, series_of
 from meterstone.insight.study import Source
-from meterstone.measure.results import Scope
-
-ELIGIBLE = "environment = 'production' AND NOT synthetic"
-
-NETWORK = Scope("network")
+from meterstone.measure.compile import literal
 
 PROVEN = "concurrent_user_capacity"
 """The metric that says how many users the newest valid load test held."""
@@ -100,8 +97,8 @@ def peaks(source: Source, resource: Resource) -> Peaks | None:
     """Peaks of a resource up to the day; None where nothing was recorded in the last week."""
     inner = resource.sql.replace("{eligible}", ELIGIBLE)
     rows = source.rows(
-        f"SELECT CAST(timezone('{source.zone.key}', timezone('UTC', p.at)) AS DATE) AS d, "
-        f"max(p.v) AS v FROM ({inner}) AS p WHERE p.at < TIMESTAMP '{stamp(source.at)}' "
+        f"SELECT CAST({local(source, 'p.at')} AS DATE) AS d, "
+        f"max(p.v) AS v FROM ({inner}) AS p WHERE p.at < {literal(source.at)} "
         "GROUP BY d ORDER BY d"
     )
     by_day = {row["d"]: float(row["v"]) for row in rows}
@@ -111,19 +108,14 @@ def peaks(source: Source, resource: Resource) -> Peaks | None:
     whole = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     weeks = len(whole) // 7
     if weeks < _LEAST_WEEKS:
-        return Peaks(_series(resource.key, whole, [by_day.get(d, math.nan) for d in whole]), 1)
+        return Peaks(series_of(resource.key, whole, [by_day.get(d, math.nan) for d in whole]), 1)
     whole = whole[len(whole) - 7 * weeks :]
     ends = whole[6::7]
     highest = [
         max((by_day[d] for d in whole[at : at + 7] if d in by_day), default=math.nan)
         for at in range(0, len(whole), 7)
     ]
-    return Peaks(_series(resource.key, ends, highest), 7)
-
-
-def _series(name: str, days: list[date], values: list[float]) -> Series:
-    stamps = tuple(datetime(d.year, d.month, d.day) for d in days)  # noqa: DTZ001 - days, no moments
-    return Series(name, stamps, np.array(values), whole_days=True)
+    return Peaks(series_of(resource.key, ends, highest), 7)
 
 
 def proven(source: Source) -> float | None:
@@ -148,9 +140,9 @@ def newest_test(source: Source) -> Test | None:
     """The newest one there is, however old."""
     rows = source.rows(
         "WITH valid AS (SELECT t.* FROM {load_test} AS t WHERE t.production_like AND "
-        f"{ELIGIBLE} AND t.ended_at < TIMESTAMP '{stamp(source.at)}' AND t.hold_s > 0), "
+        f"{ELIGIBLE} AND t.ended_at < {literal(source.at)} AND t.hold_s > 0), "
         "major AS (SELECT string_split(r.version, '.')[1] AS m FROM {release} AS r WHERE "
-        f"r.released_at < TIMESTAMP '{stamp(source.at)}' AND r.rolled_back_at IS NULL "
+        f"r.released_at < {literal(source.at)} AND r.rolled_back_at IS NULL "
         "ORDER BY r.released_at DESC, r.release_id DESC LIMIT 1), "
         "current AS (SELECT v.* FROM valid AS v WHERE NOT EXISTS (SELECT 1 FROM major) "
         "OR string_split(v.release_version, '.')[1] = (SELECT m FROM major)), "
@@ -184,8 +176,8 @@ def expected_peak(source: Source) -> Expected | None:
     rows = source.rows(
         "SELECT f.point, f.lower95, f.upper95, f.model, f.issued_at FROM {forecast} AS f "
         f"WHERE f.quantity = 'peak_concurrent_users' AND {ELIGIBLE} AND f.upper95 IS NOT NULL "
-        f"AND f.issued_at <= TIMESTAMP '{stamp(source.at)}' "
-        f"AND f.issued_at > TIMESTAMP '{stamp(since)}' "
+        f"AND f.issued_at <= {literal(source.at)} "
+        f"AND f.issued_at > {literal(since)} "
         "ORDER BY f.issued_at DESC, f.forecast_id DESC LIMIT 1"
     )
     if not rows:
@@ -200,11 +192,6 @@ def is_asked_for(source: Source, cause: str) -> bool:
     rows = source.rows(
         "SELECT 1 AS one FROM {prevention_action} AS a WHERE a.origin = 'capacity_forecast' "
         f"AND a.cause_key = '{cause}' AND a.status IN ('recommended', 'accepted') "
-        f"AND a.recommended_at <= TIMESTAMP '{stamp(source.at)}' LIMIT 1"
+        f"AND a.recommended_at <= {literal(source.at)} LIMIT 1"
     )
     return bool(rows)
-
-
-def stamp(moment: datetime) -> str:
-    """A moment in UTC as SQL writes it."""
-    return moment.replace(tzinfo=None).isoformat(sep=" ")

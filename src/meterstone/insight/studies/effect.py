@@ -22,13 +22,12 @@ from meterstone.insight.findings import (
 )
 from meterstone.insight.golive import panel_of
 from meterstone.insight.studies.outcomes import OUTCOMES, Outcome, live_days, shop_months
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.shop_effects import shop_findings
 from meterstone.insight.studies.shop_plan import plan_finding
 from meterstone.insight.studies.staying import staying_finding
 from meterstone.insight.study import Say, Source
-from meterstone.measure.results import Scope
 
-NETWORK = Scope("network")
 _MONTHS_SHOWN = 18
 _NEWEST_MONTHS = 3
 _METHOD = (
@@ -61,7 +60,7 @@ class GoingLive:
         findings.append(staying_finding(source, live))
         if sales is not None:
             say("an order of going live that shows the effect")
-            findings.append(plan_finding(source, sales))
+            findings.append(plan_finding(sales))
             findings += shop_findings(sales, say)
         return Found(tuple(findings))
 

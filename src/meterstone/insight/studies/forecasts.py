@@ -18,9 +18,9 @@ from meterstone.insight.calendars import of_united_states
 from meterstone.insight.findings import Check, Column, Figure, Finding, Found, Table
 from meterstone.insight.series import Series
 from meterstone.insight.shape import NO_LIMITS, Holidays, Limits
-from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.issued import Issue, is_due, issue, issues_of
-from meterstone.insight.studies.quantities import QUANTITIES, Quantity, came, series_of
+from meterstone.insight.studies.quantities import QUANTITIES, Quantity, came
+from meterstone.insight.studies.reading import NETWORK, series_of
 from meterstone.insight.studies.regions import YEAR, Regions, regions
 from meterstone.insight.studies.said import METHOD, Told
 from meterstone.insight.study import Say, Source

@@ -15,7 +15,9 @@ from meterstone.insight.benefits import (
     reached,
 )
 from meterstone.insight.effect import Effect, effect
-from meterstone.insight.studies.money import NETWORK, Money, Result
+from meterstone.insight.studies.money import Money, Result
+from meterstone.insight.studies.reading import NETWORK
+from meterstone.measure.compile import literal
 from meterstone.scorecard.values import count_text
 
 _WEEKS = 365.25 / 7
@@ -148,8 +150,8 @@ class _Made:
         rows = self._money.source.rows(
             "SELECT point, lower95, upper95, issued_at FROM {forecast} AS f "
             "WHERE quantity = 'platform_revenue_12m' AND lower95 IS NOT NULL "
-            f"AND issued_at < TIMESTAMP '{self._money.source.at:%Y-%m-%d %H:%M:%S}' "
-            f"AND issued_at >= TIMESTAMP '{self._money.source.at:%Y-%m-%d %H:%M:%S}' "
+            f"AND issued_at < {literal(self._money.source.at)} "
+            f"AND issued_at >= {literal(self._money.source.at)} "
             f"- INTERVAL '{_FORECAST_DAYS}' DAY ORDER BY issued_at DESC LIMIT 1"
         )
         if not rows:

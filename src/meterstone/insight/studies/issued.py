@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from meterstone.insight.forecasts import VERSION
-from meterstone.insight.studies.demand import ELIGIBLE
+from meterstone.insight.studies.reading import ELIGIBLE, utc
 from meterstone.insight.study import Source
 from meterstone.insight.totals import Replay
 from meterstone.measure.history import day_end
@@ -44,17 +44,17 @@ class Issue:
     @property
     def issued(self) -> datetime:
         """When, UTC."""
-        return _utc(self.row["issued_at"])
+        return utc(self.row["issued_at"])
 
     @property
     def start(self) -> date:
         """The first day that it is of."""
-        return _utc(self.row["horizon_start"]).astimezone(self.zone).date()
+        return utc(self.row["horizon_start"]).astimezone(self.zone).date()
 
     @property
     def end(self) -> date:
         """The day after the last one that it is of."""
-        return _utc(self.row["horizon_end"]).astimezone(self.zone).date()
+        return utc(self.row["horizon_end"]).astimezone(self.zone).date()
 
     @property
     def replay(self) -> Replay | None:
@@ -72,12 +72,8 @@ class Issue:
         return {"fact": "forecast", "source": "hub", **told}
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def _written(value: Any) -> Any:
-    return _utc(value).isoformat() if isinstance(value, datetime) else value
+    return utc(value).isoformat() if isinstance(value, datetime) else value
 
 
 def issues_of(source: Source, quantity: str) -> list[Issue]:

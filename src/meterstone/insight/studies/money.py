@@ -10,10 +10,11 @@ from math import ceil
 from typing import Any
 
 from meterstone.insight.effect import Panel
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 from meterstone.measure.results import Scope
 
-NETWORK = Scope("network")
 _DECIDED = ("met", "not_met", "inconclusive")
 _PERIODS, _QUARTER = 12, 3
 """Quarters looked at, and months of one."""
@@ -74,8 +75,8 @@ class Money:
         rows = self.source.rows(
             "SELECT claim_key, arg_max(value, attested_at) AS value, "
             "arg_max(statement, attested_at) AS statement FROM {attestation} AS a "
-            f"WHERE value IS NOT NULL AND attested_at < {moment(self.source)} "
-            f"AND (expires_at IS NULL OR expires_at > {moment(self.source)}) GROUP BY claim_key"
+            f"WHERE value IS NOT NULL AND attested_at < {literal(self.source.at)} "
+            f"AND (expires_at IS NULL OR expires_at > {literal(self.source.at)}) GROUP BY claim_key"
         )
         return {row["claim_key"]: (float(row["value"]), row["statement"]) for row in rows}
 
@@ -96,7 +97,7 @@ class Money:
     @cached_property
     def live_shops(self) -> int:
         """Shops with a connection at the end of the day."""
-        at = moment(self.source)
+        at = literal(self.source.at)
         [row] = self.source.rows(
             "SELECT count(DISTINCT franchise_id) AS n FROM {connection} AS c "
             f"WHERE franchise_id IS NOT NULL AND connected_at < {at} "
@@ -146,11 +147,6 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def moment(source: Source) -> str:
-    """The end of the day, as SQL."""
-    return f"TIMESTAMP '{source.at:%Y-%m-%d %H:%M:%S}'"
-
-
 def _revenue(source: Source) -> Revenue:
     """Lines that name a shop, by day of their service, in quarters counted back from the newest
     closed month: in months, few shops would have more periods than a test can bear. The quarter in
@@ -197,14 +193,14 @@ def _bills(source: Source) -> str:
         "WITH line AS (SELECT franchise_id, CAST(service_from AS TIMESTAMP) AS since, "
         "CAST(service_to AS TIMESTAMP) + INTERVAL '1' DAY AS until, "
         "CAST(net_usd AS DOUBLE) AS usd FROM {invoice} AS i WHERE franchise_id IS NOT NULL "
-        f"AND kind IN {_PLATFORM} AND status <> 'void' AND issued_at < {moment(source)} "
+        f"AND kind IN {_PLATFORM} AND status <> 'void' AND issued_at < {literal(source.at)} "
         "AND service_to >= service_from), "
         f"span AS (SELECT n, {opens} AS opens, {closes} AS closes "
         f"FROM generate_series(1, {_PERIODS}) AS s(n)), "
         "whole AS (SELECT franchise_id, min(since) AS since, max(until) AS until FROM line "
         "GROUP BY 1), "
         "live AS (SELECT franchise_id, min(connected_at) AS live FROM {connection} AS c "
-        f"WHERE franchise_id IS NOT NULL AND connected_at < {moment(source)} GROUP BY 1) "
+        f"WHERE franchise_id IS NOT NULL AND connected_at < {literal(source.at)} GROUP BY 1) "
         "SELECT l.franchise_id AS shop, s.n AS period, min(v.live) AS live, "
         "sum(usd * greatest(epoch(least(l.until, s.closes)) - epoch(greatest(l.since, s.opens)), 0)"
         " / (epoch(l.until) - epoch(l.since))) AS usd "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from meterstone.insight.golive import ShopMonth
-from meterstone.insight.studies.demand import ELIGIBLE
+from meterstone.insight.studies.reading import eligible, local
 from meterstone.insight.study import Source
 
 _MOST_MONTHS = 48
@@ -23,7 +23,9 @@ class Outcome:
     Attributes:
         noun: in a sentence.
         share: effects are shares of the outcome: its logarithm is taken.
-        sql: rows of franchise_id, month and value; ``{month}`` stands for a function of a moment.
+        fact, at: what is read, as ``x``, and the moment that tells the month.
+        value: of a shop in a month, as SQL; ``{day}`` is the day of that moment.
+        where, having: rows, and months, that count, as SQL.
         unit, unit_word: of effects as they are shown, and in a sentence.
         factor: what an effect is multiplied by to be shown in that unit; shares become per cent.
         absolute: id, title, unit of a figure in absolute terms, and how it follows from an effect
@@ -34,10 +36,14 @@ class Outcome:
     key: str
     title: str
     noun: str
-    sql: str
+    fact: str
+    at: str
+    value: str
+    where: str
     unit: str
     unit_word: str
     missing: str
+    having: str = ""
     share: bool = False
     factor: float = 1.0
     absolute: tuple[str, str, str, Callable[[float, float], float]] | None = None
@@ -61,22 +67,19 @@ def _usd(effect: float, level: float) -> float:
 
 OUTCOMES = (
     Outcome(
-        "sales", "Sales of the shops", "sales",
-        "SELECT p.franchise_id, {month:p.paid_at} AS month, "
-        "CAST(sum(p.net_sales_usd) AS DOUBLE) / count(DISTINCT {day:p.paid_at}) AS value "
-        "FROM {payment} AS p WHERE p.status = 'completed' AND {eligible:p} AND {closed:p.paid_at} "
-        f"GROUP BY 1, 2 HAVING count(DISTINCT {{day:p.paid_at}}) >= {OPEN_DAYS}",
-        "%", "%", "Connect the tills: sales by shop and day are needed.", share=True,
+        "sales", "Sales of the shops", "sales", "payment", "paid_at",
+        "CAST(sum(x.net_sales_usd) AS DOUBLE) / count(DISTINCT {day})", "x.status = 'completed'",
+        "%", "%", "Connect the tills: sales by shop and day are needed.",
+        having=f"count(DISTINCT {{day}}) >= {OPEN_DAYS}", share=True,
         absolute=("usd_per_shop_month", "Sales a shop and month", "USD per franchise-month", _usd),
     ),
     Outcome(
         "hours", "Manual hours of the owners", "manual hours of owners",
-        "SELECT w.franchise_id, {month:w.period_end} AS month, "
-        "sum(w.minutes) / 60 "
-        "/ count(DISTINCT date_trunc('week', w.period_end - INTERVAL 1 SECOND)) AS value "
-        "FROM {work_sample} AS w WHERE w.party = 'franchisee' AND w.franchise_id IS NOT NULL "
-        "AND NOT w.automated AND w.method <> 'self_report' AND {eligible:w} "
-        "AND {closed:w.period_end} GROUP BY 1, 2",
+        "work_sample", "period_end",
+        "sum(x.minutes) / 60 "
+        "/ count(DISTINCT date_trunc('week', x.period_end - INTERVAL 1 SECOND))",
+        "x.party = 'franchisee' AND x.franchise_id IS NOT NULL AND NOT x.automated "
+        "AND x.method <> 'self_report'",
         "h per franchise-week", "h a week",
         "Observe manual work (work_sample) at shops before and after they go live.",
         absolute=(
@@ -85,13 +88,11 @@ OUTCOMES = (
         ),
     ),
     Outcome(
-        "no_shows", "Appointments not kept", "no-shows",
-        "SELECT b.franchise_id, {month:b.starts_at} AS month, "
-        "avg(CASE WHEN b.status = 'no_show' THEN 1.0 ELSE 0.0 END) AS value "
-        "FROM {booking} AS b WHERE b.status IN ('completed', 'no_show') AND {eligible:b} "
-        "AND {closed:b.starts_at} GROUP BY 1, 2 HAVING count(*) >= 5",
+        "no_shows", "Appointments not kept", "no-shows", "booking", "starts_at",
+        "avg(CASE WHEN x.status = 'no_show' THEN 1.0 ELSE 0.0 END)",
+        "x.status IN ('completed', 'no_show')",
         "percentage points", "points", "Connect the calendars: bookings with their end are needed.",
-        factor=100.0,
+        having="count(*) >= 5", factor=100.0,
     ),
 )  # fmt: skip
 
@@ -99,46 +100,28 @@ OUTCOMES = (
 def live_days(source: Source) -> dict[str, date]:
     """The day on which each shop went live: that of its first connection."""
     rows = source.rows(
-        "SELECT c.franchise_id, CAST(min("
-        f"{_local(source, 'c.connected_at')}) AS DATE) AS day FROM {{connection}} AS c "
-        "WHERE c.franchise_id IS NOT NULL GROUP BY 1"
+        f"SELECT c.franchise_id, CAST(min({local(source, 'c.connected_at')}) AS DATE) AS day "
+        "FROM {connection} AS c WHERE c.franchise_id IS NOT NULL GROUP BY 1"
     )
     return {row["franchise_id"]: row["day"] for row in rows}
 
 
 def shop_months(source: Source, outcome: Outcome) -> list[ShopMonth]:
     """The outcome of each shop in each month that is over, at most four years back."""
-    rows = source.rows(_filled(source, outcome.sql))
+    last = source.at.astimezone(source.zone).replace(day=1).date()
+    begin = date(last.year - _MOST_MONTHS // 12, last.month, 1)
+    at = local(source, f"x.{outcome.at}")
+    having = f"HAVING {outcome.having}" if outcome.having else ""
+    day = f"CAST({at} AS DATE)"
+    rows = source.rows(
+        f"SELECT x.franchise_id, CAST(date_trunc('month', {at}) AS DATE) AS month, "
+        f"{outcome.value.replace('{day}', day)} AS value "
+        f"FROM {{{outcome.fact}}} AS x WHERE {outcome.where} AND {eligible('x')} "
+        f"AND {at} >= DATE '{begin}' AND {at} < DATE '{last}' "
+        f"GROUP BY 1, 2 {having.replace('{day}', day)}"
+    )
     return [
         ShopMonth(row["franchise_id"], row["month"], float(row["value"]))
         for row in rows
         if row["value"] is not None
     ]
-
-
-def _filled(source: Source, sql: str) -> str:
-    """The SQL of an outcome with its functions spelled out."""
-    last = (source.at.astimezone(source.zone)).replace(day=1).date()
-    begin = date(last.year - _MOST_MONTHS // 12, last.month, 1)
-
-    def spelled(name: str, of: str) -> str:
-        local = _local(source, of)
-        return {
-            "month": f"CAST(date_trunc('month', {local}) AS DATE)",
-            "day": f"CAST({local} AS DATE)",
-            "closed": f"({local} >= DATE '{begin}' AND {local} < DATE '{last}')",
-            "eligible": ELIGIBLE.replace("environment", f"{of}.environment").replace(
-                "synthetic", f"{of}.synthetic"
-            ),
-        }[name]
-
-    for name in ("month", "day", "closed", "eligible"):
-        while (start := sql.find(f"{{{name}:")) >= 0:
-            end = sql.index("}", start)
-            of = sql[start + len(name) + 2 : end]
-            sql = f"{sql[:start]}{spelled(name, of)}{sql[end + 1 :]}"
-    return sql
-
-
-def _local(source: Source, moment: str) -> str:
-    return f"timezone('{source.zone.key}', timezone('UTC', {moment}))"

@@ -21,9 +21,9 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.outlook import LEAST_DAYS, Breaker, Outlook, judged
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.study import Say, Source
 from meterstone.insight.words import percent
-from meterstone.measure.results import Scope
 from meterstone.scorecard.values import count_text
 
 WITHIN = 180
@@ -31,7 +31,6 @@ _MARGINS = (30, 90)
 _MOST_BREAKERS = 12
 _WORTH_IT = 0.005
 """Gain in the chance of passing below which mending is not advised."""
-_NETWORK = Scope("network")
 _METHOD = (
     "Days are a chain: how likely a met day follows a bad, a young and a settled run is taken from "
     "the judged days of the gate, newer ones counting more, with what so few days leave open; "
@@ -49,7 +48,7 @@ class GateOutlook:
 
     def run(self, source: Source, say: Say) -> Found:
         """See `meterstone.insight.study.Study.run`."""
-        card = source.board.card(_NETWORK, source.day, source.known_at)
+        card = source.board.card(NETWORK, source.day, source.known_at)
         if card is None:
             return Found(())
         found = []
@@ -84,7 +83,7 @@ def _finding(gate: Mapping[str, Any], card: Card, catalogue: Catalogue) -> Findi
             "anything is said"
         )
         return Finding(
-            study="outlook", key=gate["id"], scope=_NETWORK, title=gate["title"],
+            study="outlook", key=gate["id"], scope=NETWORK, title=gate["title"],
             sentence=f"{gate['title']}: when it is passed is not told: {why}.",
             method=_METHOD, withheld=why,
         )  # fmt: skip
@@ -100,7 +99,7 @@ def _passed(gate: Mapping[str, Any], outlook: Outlook) -> Finding:
     chances = {days: outlook.holds(days) for days in _MARGINS}
     said = " and ".join(f"{days} days with {percent(of)}" for days, of in chances.items())
     return Finding(
-        study="outlook", key=gate["id"], scope=_NETWORK, title=gate["title"], method=_METHOD,
+        study="outlook", key=gate["id"], scope=NETWORK, title=gate["title"], method=_METHOD,
         sentence=f"{gate['title']}: passed; every day of the next {said}.",
         figures=tuple(
             Figure(f"holds_{days}", f"Met on each of the next {days} days", 100 * of, "%")
@@ -123,7 +122,7 @@ def _still(gate: Mapping[str, Any], outlook: Outlook, catalogue: Catalogue) -> F
         why = f"each of {days} was held back by one target or another; none was met"
     advice = () if not always else (_mend(always[0], outlook, catalogue, ""),)
     return Finding(
-        study="outlook", key=gate["id"], scope=_NETWORK, title=gate["title"], method=_METHOD,
+        study="outlook", key=gate["id"], scope=NETWORK, title=gate["title"], method=_METHOD,
         sentence=f"{gate['title']}: when it is passed is not told: {why}.", withheld=why,
         tables=(_table(breakers, outlook, catalogue, gains=False),), advice=advice,
     )  # fmt: skip
@@ -149,7 +148,7 @@ def _open(gate: Mapping[str, Any], outlook: Outlook, card: Card, catalogue: Cata
         ),
     ]  # fmt: skip
     return Finding(
-        study="outlook", key=gate["id"], scope=_NETWORK, title=gate["title"], method=_METHOD,
+        study="outlook", key=gate["id"], scope=NETWORK, title=gate["title"], method=_METHOD,
         sentence=_sentence(gate, outlook, card.day, aims[-1], breakers, catalogue),
         figures=tuple(figures), pictures=(_picture(outlook, card.day),),
         tables=(_table(breakers, outlook, catalogue),) if breakers else (),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meterstone.insight.findings import Advice, Cell, Check, Column, Figure, Finding, Found, Table
 from meterstone.insight.owner_value import LEAST, WEEKS, Others, Value, no_shows_worth, others
-from meterstone.insight.studies.money import NETWORK
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.shops import HOURS, Shops
 from meterstone.insight.studies.worth_words import usd
 from meterstone.insight.study import Say, Source

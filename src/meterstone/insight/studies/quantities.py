@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from meterstone.insight.series import Series
-from meterstone.insight.studies.demand import ELIGIBLE
+from meterstone.insight.studies.reading import ELIGIBLE, local, series_of
 from meterstone.insight.study import Source
 from meterstone.insight.totals import Kind
 
@@ -92,12 +92,6 @@ def came(series: Series, kind: Kind, start: date, end: date) -> float | None:
     values = np.array(known)
     over = {"sum": values.sum(), "mean": values.mean(), "peak": values.max(), "end": values[-1]}
     return float(over[kind])
-
-
-def series_of(name: str, days: list[date], values: list[float]) -> Series:
-    """A series by day, or by the first day of each month or quarter."""
-    stamps = tuple(datetime(d.year, d.month, d.day) for d in days)  # noqa: DTZ001 - days, no moments
-    return Series(name, stamps, np.array(values, dtype=float), whole_days=True)
 
 
 def months_after(first: date, months: int) -> date:
@@ -183,8 +177,7 @@ def _daily(source: Source, name: str, sql: str) -> Series | None:
     """Values by day of the reporting time zone up to the day, since the last long gap;
     None: nothing in the last week."""
     rows = source.rows(
-        f"SELECT CAST(timezone('{source.zone.key}', timezone('UTC', p.at)) AS DATE) AS d, {sql} "
-        "GROUP BY d ORDER BY d"
+        f"SELECT CAST({local(source, 'p.at')} AS DATE) AS d, {sql} GROUP BY d ORDER BY d"
     )
     by_day = {row["d"]: float(row["v"]) for row in rows if row["d"] <= source.day}
     if not by_day or max(by_day) < source.day - timedelta(days=_FRESH_DAYS):

@@ -12,8 +12,9 @@ import numpy as np
 
 from meterstone.insight.forecasts import LEVEL
 from meterstone.insight.series import Floats
-from meterstone.insight.studies.demand import ELIGIBLE
+from meterstone.insight.studies.reading import ELIGIBLE
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 
 _CALIBRATED = 50
 """So many closed deals tell whether stated probabilities hold."""
@@ -52,7 +53,7 @@ class Regions:
 
 def regions(source: Source) -> Regions | None:
     """What is expected; None: there is neither a deal nor a territory on record."""
-    at = f"TIMESTAMP '{source.at:%Y-%m-%d %H:%M:%S}'"
+    at = literal(source.at)
     taken = {row["region"] for row in source.rows(_TAKEN.replace("{at}", at))}
     deals = source.rows(_DEALS.replace("{at}", at))
     awarded = source.rows(_AWARDED.replace("{at}", at))

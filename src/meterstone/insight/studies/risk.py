@@ -23,13 +23,13 @@ from meterstone.insight.findings import (
 )
 from meterstone.insight.signals import SIGNALS, Deviations, Panel, Signal, deviations
 from meterstone.insight.studies import risk_facts as facts
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.risk_actions import prevention
 from meterstone.insight.studies.risk_rows import READ, felt_share, read_panel
 from meterstone.insight.study import Say, Source
 from meterstone.measure.results import Scope
 
 KEY = "failure_risk"
-NETWORK = Scope("network")
 LEAST_DAYS = 60
 """Of telemetry, before a model is tried on its later part."""
 OFF = 0.05

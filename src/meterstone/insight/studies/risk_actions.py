@@ -10,9 +10,9 @@ from meterstone.insight.findings import Cell, Column, Figure, Finding, Table
 from meterstone.insight.prevention import LEAST, Followed, Outcome, outcome
 from meterstone.insight.risk import WEEK_H, Trials
 from meterstone.insight.signals import Panel
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.risk_facts import Row, all_actions
 from meterstone.insight.study import Source
-from meterstone.measure.results import Scope
 
 TAKEN = ("implemented", "verified")
 _HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ def prevention(source: Source, panel: Panel, week: Trials) -> Finding | None:
     if done.n < LEAST:
         withheld = f"{done.n} actions were taken whose week is over; {LEAST} are needed"
     return Finding(
-        study="risk", key="prevention_implementation:effect", scope=Scope("network"),
+        study="risk", key="prevention_implementation:effect", scope=NETWORK,
         title="What preventive actions did", sentence=_sentence(done, undone, withheld),
         method="The probability of an incident in the week after an action, given without knowing "
         "what followed, beside what came; the range is that of chance (Poisson binomial). Who "

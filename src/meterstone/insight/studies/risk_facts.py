@@ -14,8 +14,10 @@ from scipy.stats import poisson
 from meterstone.errors import InputError, suggest
 from meterstone.facts import vocabulary
 from meterstone.insight.signals import SIGNALS
-from meterstone.insight.studies.risk_rows import between, literal, utc
+from meterstone.insight.studies.reading import eligible, utc
+from meterstone.insight.studies.risk_rows import between
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 
 MODEL, VERSION = "additive_hazard", "1"
 WEEK = timedelta(days=7)
@@ -99,8 +101,8 @@ def outcomes(source: Source) -> Iterator[Row]:
         whom = "" if row["scope_key"] is None else f" AND f.integration = '{row['scope_key']}'"
         hurt = " AND f.customer_impact_s > 0" if felt else ""
         [found] = source.rows(
-            "SELECT count(*) AS n FROM {incident} AS f WHERE f.environment = 'production' "
-            "AND NOT f.synthetic AND f.kind <> 'security' AND f.severity <> 'sev4' "
+            f"SELECT count(*) AS n FROM {{incident}} AS f WHERE {eligible('f')} "
+            "AND f.kind <> 'security' AND f.severity <> 'sev4' "
             f"AND {between('f.started_at', row['horizon_start'], row['horizon_end'])}{whom}{hurt}"
         )
         came = float(found["n"])
@@ -222,7 +224,7 @@ def _whole(source: Source, fact: str, which: str) -> list[Row]:
     """Whole rows of production."""
     rows = source.rows(
         f"SELECT f.* FROM {{{fact}}} AS f "  # of names of ours
-        f"WHERE f.environment = 'production' AND NOT f.synthetic AND {which}"
+        f"WHERE {eligible('f')} AND {which}"
     )
     times = [n for n, c in vocabulary()[fact].columns.items() if c.type == "timestamp"]
     return [

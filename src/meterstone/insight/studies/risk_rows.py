@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from meterstone.insight.signals import SIGNALS, Panel
+from meterstone.insight.studies.reading import eligible, utc
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 
 READ = ("api_request", "probe", "sync_run", "throttle_event", "oauth_check", "incident")
 HISTORY = timedelta(days=400)
 """How far back is looked."""
 _HOUR = timedelta(hours=1)
 
-_COUNTS = "f.environment = 'production' AND f.integration IS NOT NULL AND NOT f.synthetic"
+_COUNTS = f"{eligible('f')} AND f.integration IS NOT NULL"
 _VALUES: Mapping[str, tuple[str, str, str, str]] = {
     # fact, its time, the value of an hour, which rows
     "latency": ("api_request", "at",
@@ -106,14 +107,3 @@ def felt_share(source: Source) -> float:
 def between(time: str, since: datetime, until: datetime) -> str:
     """A condition of SQL: a column of moments lies in [since, until)."""
     return f"{time} >= {literal(since)} AND {time} < {literal(until)}"
-
-
-def literal(moment: datetime) -> str:
-    """A moment (UTC) as a SQL literal."""
-    return f"TIMESTAMP '{moment.replace(tzinfo=None).isoformat(sep=' ')}'"
-
-
-def utc(value: Any) -> datetime:
-    """A moment as engines give it: with UTC, where they leave it out."""
-    found: datetime = value
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

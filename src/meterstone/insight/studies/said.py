@@ -18,9 +18,9 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.series import Series
-from meterstone.insight.studies.demand import NETWORK
 from meterstone.insight.studies.issued import Issue
 from meterstone.insight.studies.quantities import months_after
+from meterstone.insight.studies.reading import NETWORK, newest_points
 from meterstone.insight.totals import Record, Replay, Total, scored
 
 SHOWN = 12
@@ -161,12 +161,8 @@ class Told:
         self, replays: Sequence[tuple[str, Replay]], withheld: str | None
     ) -> Iterator[Picture]:
         series = self.history
-        seen = [
-            Point(series.written(stamp), float(value))
-            for stamp, value in zip(series.stamps, series.values, strict=True)
-            if not math.isnan(value)
-        ][-_SEEN:]
-        curves = [Curve("history", "What it was", "observed", tuple(seen))]
+        seen = newest_points(series, _SEEN)
+        curves = [Curve("history", "What it was", "observed", seen)]
         if withheld is None and self.found.path:
             ahead = series.after(len(self.found.path))
             path = tuple(Point(ds, *y) for ds, y in zip(ahead, self.found.path, strict=True))

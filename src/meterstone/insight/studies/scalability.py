@@ -10,7 +10,8 @@ import numpy as np
 
 from meterstone.insight.capacity import HEADROOM, Fitted, Interval
 from meterstone.insight.findings import Advice, Check, Curve, Figure, Finding, Picture, Point
-from meterstone.insight.studies.demand import FRESH_DAYS, NETWORK, Expected, Test
+from meterstone.insight.studies.demand import FRESH_DAYS, Expected, Test
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.study import Source
 
 

@@ -8,8 +8,7 @@ from collections import defaultdict
 from meterstone.insight.effect import Panel
 from meterstone.insight.findings import Column, Figure, Finding, Table
 from meterstone.insight.rollout import LEAST_PERIODS, Rollout, plan
-from meterstone.insight.study import Source
-from meterstone.measure.results import Scope
+from meterstone.insight.studies.reading import NETWORK
 
 AHEAD_MONTHS = 12
 _HISTORY = 24
@@ -20,19 +19,18 @@ _METHOD = (
 )
 
 
-def plan_finding(source: Source, sales: Panel) -> Finding:
+def plan_finding(sales: Panel) -> Finding:
     """The plan, or why there is none."""
     values = _histories(sales)
     found = plan(values, AHEAD_MONTHS)
     title = "Order of going live"
-    about = {"study": "effect", "key": "plan", "scope": Scope("network"), "title": title}
+    about = {"study": "effect", "key": "plan", "scope": NETWORK, "title": title}
     if found.design is None:
         why = found.withheld or ""
         return Finding(
             **about, method=_METHOD, withheld=why,  # type: ignore[arg-type]
             sentence=f"No order of going live is proposed: {why} (shops not live yet).",
         )  # fmt: skip
-    del source
     best = found.design
     back = sum(wave == 0 for wave in found.order.values())
     held = f", {back} shops held back" if back else ""

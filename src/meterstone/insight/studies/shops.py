@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from meterstone.insight.owner_value import Sales, Value
-from meterstone.insight.studies.money import (
-    NETWORK,
-    Money,
-    Result,
-    card_of,
-    moment,
-    result_of,
-)
+from meterstone.insight.studies.money import Money, Result, card_of, result_of
+from meterstone.insight.studies.reading import ELIGIBLE, NETWORK
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 from meterstone.measure.results import Scope
 
 _DAYS = 90
@@ -120,17 +115,16 @@ class Shops:
     @cached_property
     def calendars(self) -> Mapping[str, Calendar]:
         """Of shops with enough appointments to speak of a share."""
-        at = moment(self.source)
+        at = literal(self.source.at)
         since = f"{at} - INTERVAL '{_DAYS}' DAY"
         rows = self.source.rows(
             "WITH paid AS (SELECT franchise_id, avg(CAST(net_sales_usd AS DOUBLE)) AS ticket "
-            "FROM {payment} AS p WHERE status = 'completed' AND environment = 'production' "
-            f"AND NOT synthetic AND paid_at >= {since} AND paid_at < {at} GROUP BY 1) "
+            f"FROM {{payment}} AS p WHERE status = 'completed' AND {ELIGIBLE} "
+            f"AND paid_at >= {since} AND paid_at < {at} GROUP BY 1) "
             "SELECT b.franchise_id AS shop, count(*) FILTER (WHERE status = 'completed') AS kept, "
             "count(*) FILTER (WHERE status = 'no_show') AS missed, min(p.ticket) AS ticket "
             "FROM {booking} AS b LEFT JOIN paid AS p ON p.franchise_id = b.franchise_id "
-            "WHERE environment = 'production' AND NOT synthetic "
-            f"AND starts_at >= {since} AND starts_at < {at} GROUP BY 1"
+            f"WHERE {ELIGIBLE} AND starts_at >= {since} AND starts_at < {at} GROUP BY 1"
         )
         return {
             row["shop"]: Calendar(row["kept"], row["missed"], row["ticket"])
@@ -141,7 +135,7 @@ class Shops:
     @cached_property
     def connected(self) -> Mapping[str, frozenset[str]]:
         """The integrations of each shop that has one."""
-        at = moment(self.source)
+        at = literal(self.source.at)
         rows = self.source.rows(
             "SELECT franchise_id AS shop, list(DISTINCT integration) AS all_ "
             "FROM {connection} AS c "
@@ -161,6 +155,6 @@ class Shops:
         rows = self.source.rows(
             "SELECT integration AS key, arg_max(category, status_at) AS kind "
             "FROM {integration} AS i "
-            f"WHERE status_at < {moment(self.source)} GROUP BY 1"
+            f"WHERE status_at < {literal(self.source.at)} GROUP BY 1"
         )
         return {row["key"]: row["kind"] for row in rows}

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 from meterstone.insight.findings import Advice, Check, Column, Figure, Finding, Table
 from meterstone.insight.staying import Spell, Staying, staying
+from meterstone.insight.studies.reading import NETWORK, eligible
 from meterstone.insight.study import Source
-from meterstone.measure.results import Scope
 
 _PAST = timedelta(days=4 * 365)
 _METHOD = (
@@ -30,7 +30,7 @@ def staying_finding(source: Source, live: Mapping[str, date]) -> Finding:
     begin = max(end - _PAST, min((spell.opened for spell in spells), default=end))
     found = staying(spells, begin, end)
     return Finding(
-        study="effect", key="retention", scope=Scope("network"), title="Shops that stay open",
+        study="effect", key="retention", scope=NETWORK, title="Shops that stay open",
         sentence=_sentence(found), method=_METHOD, withheld=found.withheld,
         figures=_figures(found), tables=(_table(found),),
         checks=tuple(Check(each.name, each.passed, f"{each.says}.") for each in found.checks),
@@ -51,7 +51,7 @@ def _spells(source: Source, live: Mapping[str, date]) -> list[Spell]:
         "coalesce(max(f.opened_on), CAST(min(f.status_at) FILTER (f.status = 'opened') AS DATE)) "
         "AS opened, coalesce(max(f.closed_on), "
         "CAST(max(f.status_at) FILTER (f.status = 'closed') AS DATE)) AS closed "
-        "FROM {franchise} AS f WHERE f.environment = 'production' AND NOT f.synthetic "
+        "FROM {franchise} AS f WHERE " + eligible("f") + " "
         "AND NOT f.retracted GROUP BY 1 ORDER BY 1"
     )
     return [

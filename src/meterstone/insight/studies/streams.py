@@ -17,8 +17,9 @@ import numpy as np
 from meterstone.insight.explain import Parts
 from meterstone.insight.seasonal import SEASONS, newest_run
 from meterstone.insight.series import Floats
-from meterstone.insight.studies.demand import stamp
+from meterstone.insight.studies.reading import eligible, local
 from meterstone.insight.study import Source
+from meterstone.measure.compile import literal
 
 Step = Literal["hour", "day"]
 
@@ -228,23 +229,19 @@ def flow(source: Source, stream: Stream) -> Flow | None:
 
 
 def _rows(source: Source, stream: Stream) -> list[dict[str, Any]]:
-    moment = stream.at
+    at = stream.at
     if stream.step == "day":
-        moment = f"timezone('{source.zone.key}', timezone('UTC', {stream.at}))"
+        at = local(source, stream.at)
     dimensions = "".join(f", {sql} AS d{n}" for n, sql in enumerate(stream.dimensions.values()))
-    eligible = " AND ".join(f"x.{part}" for part in _ELIGIBLE)
     places = _PLACES if _REGION in stream.dimensions.values() else ""
     cast = "DATE" if stream.step == "day" else "TIMESTAMP"
     return source.rows(
-        f"SELECT CAST(date_trunc('{stream.step}', {moment}) AS {cast}) AS t{dimensions}, "
+        f"SELECT CAST(date_trunc('{stream.step}', {at}) AS {cast}) AS t{dimensions}, "
         f"CAST({stream.amount} AS DOUBLE) AS amount, CAST({stream.per or '0'} AS DOUBLE) AS number "
-        f"FROM {{{stream.fact}}} AS x {places} WHERE {stream.where} AND {eligible} "
-        f"AND {stream.at} >= TIMESTAMP '{stamp(source.at - _BACK[stream.step])}' "
-        f"AND {stream.at} < TIMESTAMP '{stamp(source.at)}' GROUP BY ALL"
+        f"FROM {{{stream.fact}}} AS x {places} WHERE {stream.where} AND {eligible('x')} "
+        f"AND {stream.at} >= {literal(source.at - _BACK[stream.step])} "
+        f"AND {stream.at} < {literal(source.at)} GROUP BY ALL"
     )
-
-
-_ELIGIBLE = ("environment = 'production'", "synthetic = false")
 
 
 def _length(step: Step) -> timedelta:

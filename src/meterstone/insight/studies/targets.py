@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from meterstone.insight.findings import Column, Curve, Figure, Finding, Found, Picture, Point, Table
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.study import Say, Source
 from meterstone.insight.targets import HELD, LEAST_DAYS, Direction, Replay, replay
 from meterstone.insight.words import percent
-from meterstone.measure.results import Scope
 from meterstone.scorecard.values import count_text, format_value
 
 DAYS = 90
-_NETWORK = Scope("network")
 _DIRECTIONS: Mapping[str, Direction] = {
     ">=": "at least", ">": "at least", "<=": "at most", "<": "at most",
 }  # fmt: skip
@@ -35,7 +34,7 @@ class Targets:
 
     def run(self, source: Source, say: Say) -> Found:
         """See `meterstone.insight.study.Study.run`."""
-        card = source.board.card(_NETWORK, source.day, source.known_at)
+        card = source.board.card(NETWORK, source.day, source.known_at)
         if card is None:
             return Found(())
         found: list[tuple[tuple[int, float], Finding]] = []
@@ -65,7 +64,7 @@ def daily(source: Source, metric: str) -> list[tuple[str, float]]:
     """Days with a number, oldest first, as ISO dates."""
     return [
         (each.day.isoformat(), float(each.value))
-        for each in source.board.history(metric, _NETWORK, DAYS, source.day)
+        for each in source.board.history(metric, NETWORK, DAYS, source.day)
         if isinstance(each.value, int | float) and not isinstance(each.value, bool)
     ]
 
@@ -87,7 +86,7 @@ def finding(metric: Mapping[str, Any], days: list[tuple[str, float]], replayed: 
     unit, title = metric["unit"], metric["title"]
     target = f"{replayed.direction} {format_value(replayed.value, unit)}"
     return Finding(
-        study="targets", key=metric["id"], scope=_NETWORK, title=title, method=METHOD,
+        study="targets", key=metric["id"], scope=NETWORK, title=title, method=METHOD,
         sentence=(
             f"{title}, {target}: met on {replayed.met} of {count_text(replayed.days, 'days')}; "
             f"every day of the next {DAYS} with {percent(replayed.holds[DAYS])}. "
@@ -135,7 +134,7 @@ def _unsaid(too_few: list[tuple[str, float]]) -> tuple[Finding, ...]:
     why = f"fewer than {LEAST_DAYS} days have a value"
     return (
         Finding(
-            study="targets", key="too_few_days", scope=_NETWORK, title="Targets not replayed",
+            study="targets", key="too_few_days", scope=NETWORK, title="Targets not replayed",
             sentence=f"{count_text(len(too_few), 'targets')} cannot be replayed yet: {why}.",
             method=METHOD, withheld=why,
             tables=(

@@ -17,7 +17,7 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.studies.gains import CLAIM
-from meterstone.insight.studies.money import NETWORK
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.worth_return import Returns
 from meterstone.insight.studies.worth_words import usd
 

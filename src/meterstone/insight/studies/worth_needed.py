@@ -16,7 +16,7 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.roi import Inputs, Needed, Span, needed, swings
-from meterstone.insight.studies.money import NETWORK
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.worth_return import ROI, Returns, Row
 from meterstone.insight.studies.worth_words import usd
 from meterstone.scorecard.values import format_value

@@ -20,7 +20,8 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.roi import Inputs, Return, Spread, fixed, returns, roi
-from meterstone.insight.studies.money import NETWORK, Money
+from meterstone.insight.studies.money import Money
+from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.worth_words import contradictions, usd
 from meterstone.scorecard.values import format_value
 
