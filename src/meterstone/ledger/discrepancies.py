@@ -106,16 +106,11 @@ class Discrepancies:
         Raises:
             NotFound: none that is open has this number.
         """
-        row = self._tx.run(
-            sa.update(discrepancies)
-            .where(discrepancies.c.id == discrepancy, discrepancies.c.outcome == "open")
-            .values(outcome="accepted", reason=reason, resolved_at=self._tx.now)
-            .returning(discrepancies)
-        ).first()
-        if row is None:
-            raise _none_open(discrepancy)
+        found = self._change(
+            discrepancy, outcome="accepted", reason=reason, resolved_at=self._tx.now
+        )
         self._tx.audit("discrepancy.accept", str(discrepancy), reason=reason)
-        return _discrepancy(row)
+        return found
 
     def assign(self, discrepancy: int, person: str) -> Discrepancy:
         """Say who is on it, by the person's id; empty: nobody any more.
@@ -123,15 +118,19 @@ class Discrepancies:
         Raises:
             NotFound: none that is open has this number.
         """
+        found = self._change(discrepancy, assigned_to=person)
+        self._tx.audit("discrepancy.assign", str(discrepancy), to=person)
+        return found
+
+    def _change(self, discrepancy: int, **values: Any) -> Discrepancy:
         row = self._tx.run(
             sa.update(discrepancies)
             .where(discrepancies.c.id == discrepancy, discrepancies.c.outcome == "open")
-            .values(assigned_to=person)
+            .values(values)
             .returning(discrepancies)
         ).first()
         if row is None:
             raise _none_open(discrepancy)
-        self._tx.audit("discrepancy.assign", str(discrepancy), to=person)
         return _discrepancy(row)
 
     def open(self, connection: str | None = None, entity: str | None = None) -> list[Discrepancy]:
