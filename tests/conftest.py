@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parents[1]
 
@@ -35,23 +37,35 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+class BySharedFixtures(LoadScopeScheduling):
+    """Where tests run side by side, those that share costly fixtures go to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_by(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixtures:
+    """By the names of tests: the marks of ``--dist loadgroup`` have no effect with pytest 9.2."""
+    return BySharedFixtures(config, log)
+
+
+def shared_by(nodeid: str) -> str:
+    """What one process does: a file, or all files that use the simulated networks of
+    `tests/sandbox/conftest.py`, or the demonstration of `tests/browser/conftest.py`."""
+    file = nodeid.split("::", maxsplit=1)[0]
+    folder = file.rpartition("/")[0]
+    return folder if folder in _COSTLY else file
+
+
+_COSTLY = ("tests/sandbox", "tests/browser")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those that share costly fixtures go to one process: a file, or
-    all that use the simulated networks, which are begun first because they take longest."""
-    for item in items:
-        file = item.path.relative_to(_ROOT).as_posix()
-        group = "networks" if _on_networks(item) else file
-        if file.startswith("tests/browser/"):
-            group = "browser"  # one demonstration for all
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not _on_networks(item))
-
-
-def _on_networks(item: pytest.Item) -> bool:
-    """Whether a test reads the simulated networks of `tests/sandbox/conftest.py`."""
-    fixtures: list[str] = getattr(item, "fixturenames", [])
-    return "network" in fixtures and item.path.parent.name == "sandbox"
+    """What takes longest begins first: no process waits for the other at the end."""
+    turns = {folder: turn for turn, folder in enumerate(_COSTLY)}
+    items.sort(key=lambda item: turns.get(shared_by(item.nodeid), len(turns)))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -20,7 +20,7 @@ COVERAGE = [
     "--cov-branch",
     "--cov-report=json:.coverage.json",
 ]
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder"]
 
 
 def main(arguments: list[str]) -> int:

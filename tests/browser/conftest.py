@@ -1,4 +1,4 @@
-"""A demonstration that is measured once a session, and Debian's Chromium."""
+"""A demonstration that is measured once, and Debian's Chromium."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from browser.house import House, demonstration, given
 from browser.judges import chromium, missing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The demonstration."""
+    """The demonstration. Not for longer than these tests: it lives on, and takes the processor."""
     if lacks := missing():
         pytest.skip(f"no {lacks} here")
     with given() or demonstration(tmp_path_factory.mktemp("browser")) as made:
