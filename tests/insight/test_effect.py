@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from meterstone.errors import InputError
-from meterstone.insight.effect import Panel, effect, read_panel
+from meterstone.insight.effect import effect
+from meterstone.insight.panel import Panel, read_panel
 
 
 def panel(
@@ -83,7 +84,7 @@ def test_who_was_treated_before_the_data_is_left_out_and_named(tmp_path: Path) -
     early = "\n".join(f"early{n},{2000 + t},1990,{t}" for n in range(3) for t in range(1, 11))
     file.write_text(f"{text}\n{early}\n0,2011,,\n")
     read = read_panel(file, unit="shop", time="month", first_treated="live", outcome="y")
-    assert read.dropped == ["3 units were treated before the data begin", "1 rows have no outcome"]
+    assert read.dropped == ["3 units were treated before the data begin", "1 row has no outcome"]
     assert effect(read).estimators["did2s"] == effect(made).estimators["did2s"]
 
 
@@ -96,7 +97,7 @@ def test_who_is_seen_only_after_does_not_count() -> None:
             made.first.append(6)
             made.outcome.append(500.0 + n)
     found = effect(made)
-    assert found.dropped == ["6 units have no value before they were treated"]
+    assert found.dropped == ["6 units have no value before being treated"]
     assert (found.treated, found.estimate) == (plain.treated, plain.estimate)
 
 

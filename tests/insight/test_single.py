@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from meterstone.insight.effect import Panel, effect
+from meterstone.insight.effect import effect
+from meterstone.insight.panel import Panel
 from meterstone.insight.rollout import Rollout, did, plan
 from meterstone.insight.synthetic import single
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from meterstone.insight.effect import Panel
 from meterstone.insight.golive import ShopMonth, panel_of
+from meterstone.insight.panel import Panel
 from meterstone.sandbox.network import preset, sales
 from meterstone.sandbox.network.facts import Facts
 from meterstone.sandbox.network.truth import Truth

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,14 +15,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from meterstone.cli.shared import JsonOption, emit
+from meterstone.cli.shared import JsonOption, emit, log
 from meterstone.errors import InputError
 from meterstone.insight.anomalies import LEAST, Detector, Scored
 from meterstone.insight.anomalies import probation as usual_probation
 from meterstone.insight.cache import of_user
-from meterstone.insight.effect import effect, read_panel
+from meterstone.insight.effect import effect
 from meterstone.insight.forecasts import Forecast, forecast_all
-from meterstone.insight.series import number, read_columns, read_holidays, read_series
+from meterstone.insight.panel import read_panel
+from meterstone.insight.series import number, read_holidays, read_series, read_values, usable
 from meterstone.insight.shape import Limits
 
 app = typer.Typer()
@@ -64,9 +67,12 @@ def forecast_command(
         )  # fmt: skip
     rows = [row for each in found for row in _rows(each)]
     emit(rows, as_json=json_)
-    if not json_:
-        for each in found:
+    for each in found:
+        if not json_:
             print(_line(each))
+        elif each.notes:
+            said = f"{each.name}: {'; '.join(each.notes)}"
+            log.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _rows(found: Forecast) -> list[dict[str, Any]]:
@@ -109,20 +115,26 @@ def anomalies_command(
     if str(file) == "-":
         _stream(Detector(probation or LEAST), as_json=json_)
         return
-    found = [
-        (when, number(value, f"{file}:{line}"))
-        for line, (when, value) in read_columns(file, ["timestamp", "value"])
-    ]
-    if not found:
-        raise InputError("has no rows", place=str(file), mend="give at least one value")
-    detector = Detector(probation or usual_probation(len(found)))
-    rows = [_judged(when, detector.push(value)) for when, value in found]
+    found = read_values(file)
+    wait = probation or usual_probation(len(found.rows))
+    detector = Detector(wait)
+    rows = [_judged(when, detector.push(value)) for when, value in found.rows]
     emit(rows, as_json=json_)
+    for note in (*found.notes, *_not_judged(found.rows, wait)):
+        log.print(f"{file}: {note}", markup=False, highlight=False, soft_wrap=True)
     if not json_:
         flagged = [row["timestamp"] for row in rows if row["flagged"]]
-        print(f"{len(flagged)} of {len(rows)} values are flagged")
+        print(f"{len(flagged)} of {max(0, len(rows) - wait)} values judged are flagged")
         for when in flagged:
             print(when)
+
+
+def _not_judged(rows: Sequence[tuple[str, float]], wait: int) -> Iterator[str]:
+    """That a short file says nothing is not to be read as all well."""
+    known = sum(not math.isnan(value) for _, value in rows)
+    if known <= wait:
+        values = "1 value is" if known == 1 else f"{known} values are"
+        yield f"nothing is judged: {values} no more than the {wait} that are only looked at"
 
 
 def _judged(when: str, scored: Scored) -> dict[str, Any]:
@@ -135,7 +147,8 @@ def _stream(detector: Detector, *, as_json: bool) -> None:
         when, _, value = text.strip().partition(",")
         if not when or (line == 1 and value.strip() == "value"):
             continue
-        row = _judged(when, detector.push(number(value.strip(), f"line {line}")))
+        told = usable(number(value.strip(), f"line {line}"), f"line {line}")
+        row = _judged(when, detector.push(told))
         if as_json:
             print(json.dumps(row), flush=True)
         elif row["flagged"]:

@@ -61,6 +61,7 @@ class Detector:
         room = 2 * (self._memory + _STRETCH)
         self._values, self._squares = np.zeros(room), np.zeros(room)
         self._used = 0  # of the two
+        self._origin = 0.0
         self._count = 0
         self._quiet = 0
         self._distances: deque[float] = deque(maxlen=2 * self._wait)
@@ -73,8 +74,10 @@ class Detector:
         if math.isnan(value):
             if not self._count:
                 return _NOT
-            value = float(self._values[self._used - 1])
-        distance = self._distance(value)
+            value = float(self._values[self._used - 1]) + self._origin
+        if not self._count:
+            self._origin = value  # squares of what is left keep more digits
+        distance = self._distance(value - self._origin)
         past = np.array(self._distances)
         self._distances.append(distance)
         self._count += 1

@@ -12,26 +12,52 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
-from meterstone.errors import InputError
+from meterstone.insight.panel import NEVER, Panel, seen_before
 from meterstone.insight.pretrend import apart
-from meterstone.insight.series import number, read_columns
 
 LEAST_UNITS = 5
 """Units on each side below which nothing is said."""
 
+MOST_UNITS = 10_000
+"""Units above which nothing is said: the time that the variance takes grows with their square."""
+
+NAMES = {
+    "did2s": "two stages (Gardner)", "callaway_santanna": "Callaway and Sant'Anna",
+    "sun_abraham": "Sun and Abraham",
+}  # fmt: skip
+"""The estimators, for people."""
+
+CANNOT = (ValueError, ArithmeticError, LookupError, RuntimeError, np.linalg.LinAlgError)
+"""What the library raises when rows do not suffice; what is said then is ours."""
+
 _PRE_TREND_P, _PLACEBO_P = 0.05, 0.01
 _POWER = 0.8
+_CERTAIN = 1e-9
+"""Of the spread of the outcome: a standard error below it is rounding, and no uncertainty."""
 
-_NEVER = 0
+_LEAST_NUMBER, _MOST_NUMBER = 1e-100, 1e100
+_COLUMNS = {"outcome": "y", "unit": "u", "time": "t", "first_treat": "g"}
+_UNIT = "give it in another unit"
+_ALONE = (
+    "what would have been cannot be told: in the periods after units were treated nothing is known "
+    "of others that are not treated yet and were seen before; record some of those in these periods"
+)
+_NO_SECOND = (
+    f"a second estimator ({NAMES['callaway_santanna']}) has too little to compare: it takes units "
+    "seen both in the last period before they were treated and in one after it, beside others seen "
+    "in the same two; fill those periods"
+)
+_EXACT = (
+    "its uncertainty cannot be told: the outcome follows unit, period and treatment without any "
+    "chance, as if by a formula; give what was measured"
+)
 Verdict = Literal["effect", "none shown", "withheld"]
 
 
@@ -80,69 +106,9 @@ class Effect:
     dropped: Sequence[str] = ()
 
 
-@dataclass(slots=True)
-class Panel:
-    """Rows of units by period; periods count from 1, `first` 0 is never treated."""
-
-    unit: list[str] = field(default_factory=list)
-    period: list[int] = field(default_factory=list)
-    first: list[int] = field(default_factory=list)
-    outcome: list[float] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-
-    def frame(self) -> Any:
-        """As a data frame with the columns u, t, g, y."""
-        import pandas as pd  # noqa: PLC0415 - a second to load; few commands need it
-
-        made = pd.DataFrame({"u": self.unit, "t": self.period, "g": self.first, "y": self.outcome})
-        made["u"] = made["u"].astype("category").cat.codes
-        return made
-
-
-def read_panel(path: Path, *, unit: str, time: str, first_treated: str, outcome: str) -> Panel:
-    """The panel of a CSV file; the arguments name its columns.
-
-    Times are numbers or dates; whoever is never treated has 0, or nothing, in ``first_treated``.
-
-    Raises:
-        InputError: a line cannot be read, or a unit is treated first at two times.
-    """
-    rows = []
-    for line, told in read_columns(path, [unit, time, first_treated, outcome]):
-        place = f"{path}:{line}"
-        rows.append(
-            (told[0], _time(told[1], place), _first(told[2], place), number(told[3], place))
-        )
-    times = {t: n for n, t in enumerate(sorted({t for _, t, _, _ in rows}), 1)}
-    firsts: dict[str, float] = {}
-    panel = Panel()
-    for who, _, first, _ in rows:
-        if firsts.setdefault(who, first) != first:
-            raise InputError(
-                f"{unit} {who} has two first times", place=str(path), mend="give it one"
-            )
-    early = {who for who, first in firsts.items() if first <= min(times, default=0.0)}
-    late = max(times, default=0.0)
-    for who, when, first, value in rows:
-        if who in early or math.isnan(value):
-            continue
-        # whoever is treated after the data end is not treated in them
-        g = _NEVER if first > late else next(n for t, n in sorted(times.items()) if t >= first)
-        panel.unit.append(who)
-        panel.period.append(times[when])
-        panel.first.append(g)
-        panel.outcome.append(value)
-    if early:
-        panel.dropped.append(f"{len(early)} units were treated before the data begin")
-    empty = sum(math.isnan(value) for *_, value in rows)
-    if empty:
-        panel.dropped.append(f"{empty} rows have no outcome")
-    return panel
-
-
 def effect(panel: Panel, seed: int = 7) -> Effect:
     """The effect, or why it is withheld. Deterministic by seed (of the placebo in space)."""
-    panel = _seen_before(panel)
+    panel = seen_before(panel)
     refused = _unusable(panel)
     if refused:
         return _withheld(panel, refused)
@@ -151,75 +117,67 @@ def effect(panel: Panel, seed: int = 7) -> Effect:
         return _effect(panel, panel.frame(), seed)
 
 
-def _seen_before(panel: Panel) -> Panel:
-    """The panel without units that were treated whenever they were seen: they cannot be compared
-    with themselves, and do not count."""
-    begun: dict[str, int] = {}
-    for unit, period in zip(panel.unit, panel.period, strict=True):
-        begun[unit] = min(period, begun.get(unit, period))
-    firsts = dict(zip(panel.unit, panel.first, strict=True))
-    late = {unit for unit, first in firsts.items() if first != _NEVER and begun[unit] >= first}
-    if not late:
-        return panel
-    kept = [n for n, unit in enumerate(panel.unit) if unit not in late]
-    return Panel(
-        [panel.unit[n] for n in kept], [panel.period[n] for n in kept],
-        [panel.first[n] for n in kept], [panel.outcome[n] for n in kept],
-        [*panel.dropped, f"{len(late)} units have no value before they were treated"],
-    )  # fmt: skip
-
-
 def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
     import diff_diff as dd  # noqa: PLC0415 - seconds to load; few commands need it
 
-    columns = {"outcome": "y", "unit": "u", "time": "t", "first_treat": "g"}
-    try:
-        two_stage = dd.TwoStageDiD().fit(frame, aggregate="event_study", **columns)
-        control = "never_treated" if (frame.g == _NEVER).any() else "not_yet_treated"
-        group_time = dd.CallawaySantAnna(control_group=control).fit(
-            frame, aggregate="all", **columns
-        )
-        interacted = (  # it takes some that never went live
-            dd.SunAbraham(control_group=control).fit(frame, **columns)
-            if control == "never_treated"
-            else None
-        )
-    except (ValueError, np.linalg.LinAlgError) as error:
-        return _withheld(panel, f"it cannot be estimated: {error}")
-    units, treated = _counts(panel)
     freedom = _freedom(frame)
+    certain = _CERTAIN * float(frame.y.std())
+    control = "never_treated" if (frame.g == NEVER).any() else "not_yet_treated"
+    two_stage = _tried(lambda: dd.TwoStageDiD().fit(frame, aggregate="event_study", **_COLUMNS))
+    if two_stage is None:
+        return _withheld(panel, _ALONE)
     main = _estimate(two_stage, freedom)
-    found = {
-        "did2s": main,
-        "callaway_santanna": _estimate(group_time, freedom),
-    }
-    if interacted is not None:
-        found["sun_abraham"] = _estimate(interacted, freedom)
-    if not (math.isfinite(main.se) and main.se > 0):
-        return _withheld(panel, "its uncertainty cannot be estimated")
+    if not main.se > certain:
+        return _withheld(panel, _EXACT)
+    group_time = _tried(
+        lambda: dd.CallawaySantAnna(control_group=control).fit(frame, aggregate="all", **_COLUMNS)
+    )
+    second = None if group_time is None else _estimate(group_time, freedom)
+    if second is None or not second.se > certain:
+        return _withheld(panel, _NO_SECOND)
+    found = {"did2s": main, "callaway_santanna": second}
+    if control == "never_treated":  # it takes some that never went live
+        third = _tried(lambda: dd.SunAbraham(control_group=control).fit(frame, **_COLUMNS))
+        if third is not None:
+            found["sun_abraham"] = _estimate(third, freedom)
     checks = [
         _pre_trend(frame),
-        _agreement(found),
-        _placebo_in_time(dd, frame, columns),
-        _placebo_in_space(dd, frame, columns, seed),
+        _agreement(found, control),
+        _placebo_in_time(dd, frame),
+        _placebo_in_space(dd, frame, seed),
     ]
     failed = [check for check in checks if not check.passed]
-    by_time = {
-        int(e): _interval(float(v["effect"]), float(v["se"]), freedom)
-        for e, v in sorted(group_time.event_study_effects.items())
-        if int(e) < 0
-    } | {
-        int(e): _interval(float(v["effect"]), float(v["se"]), freedom)
-        for e, v in sorted(two_stage.event_study_effects.items())
-        if int(e) >= 0
+    by_time = {e: v for e, v in _by_time(group_time, freedom).items() if e < 0} | {
+        e: v for e, v in _by_time(two_stage, freedom).items() if e >= 0
     }
     withheld = "; ".join(check.says for check in failed) or None
     verdict: Verdict = "withheld" if withheld else "effect" if _shown(found) else "none shown"
+    units, treated = _counts(panel)
     return Effect(
         verdict, None if withheld else main, by_time, found, checks, withheld,
         _found(freedom) * main.se, units, treated, _sentence(verdict, main, treated, withheld),
         panel.dropped,
     )  # fmt: skip
+
+
+def _tried(fit: Callable[[], Any]) -> Any | None:
+    """What an estimator of the library finds; None where it says that it cannot, or finds no
+    number."""
+    try:
+        found = fit()
+    except CANNOT:
+        return None
+    told = math.isfinite(found.overall_att) and math.isfinite(found.overall_se)
+    return found if told else None
+
+
+def _by_time(result: Any, freedom: int) -> dict[int, Estimate]:
+    """By periods since going live, where it could be told."""
+    found = {
+        int(e): _interval(float(v["effect"]), float(v["se"]), freedom)
+        for e, v in sorted(result.event_study_effects.items())
+    }
+    return {e: v for e, v in found.items() if math.isfinite(v.att) and math.isfinite(v.se)}
 
 
 def _shown(found: Mapping[str, Estimate]) -> bool:
@@ -230,30 +188,56 @@ def _shown(found: Mapping[str, Estimate]) -> bool:
 
 
 def _unusable(panel: Panel) -> str:
+    """Why these rows cannot show an effect, and what would mend it; empty where they can be tried.
+    That nobody can be compared is told before how few they are: more of the same would not help."""
     firsts = dict(zip(panel.unit, panel.first, strict=True))
-    treated = [unit for unit, first in firsts.items() if first != _NEVER]
-    cohorts = {first for first in firsts.values() if first != _NEVER}
-    never = len(firsts) - len(treated)
-    if not treated:
+    treated = panel.treated()
+    cohorts = {first for first in firsts.values() if first != NEVER}
+    never = sum(first == NEVER for first in firsts.values())
+    if not cohorts:
         return "no unit is treated within the data, after their first period"
     if never == 0 and len(cohorts) == 1:
-        return "all units are treated at one time: there is nobody to compare them with"
+        return (
+            "all units are treated at one time: there is nobody to compare them with; add some "
+            "that are treated later, or never"
+        )
+    if not treated:
+        return "no unit has a value both before and after being treated; record both"
     if len(treated) < LEAST_UNITS or (never and never < LEAST_UNITS):
-        return f"{len(treated)} treated and {never} other units; each side takes {LEAST_UNITS}"
+        others = f"{never} never treated" if never else f"{len(firsts) - len(treated)} other"
+        return f"{len(treated)} treated and {others} units; each side takes {LEAST_UNITS}"
+    if len(firsts) > MOST_UNITS:
+        return (
+            f"{len(firsts):,} units; at most {MOST_UNITS:,} can be compared at once: take a random "
+            "sample of them"
+        )
+    return _unusable_outcome(panel)
+
+
+def _unusable_outcome(panel: Panel) -> str:
     pairs = Counter(zip(panel.unit, panel.period, strict=True))
-    if any(count > 1 for count in pairs.values()):
-        return "some unit has two values in one period"
+    for (unit, period), count in pairs.items():
+        if count > 1:
+            return (
+                f"some unit has two values in one period ({unit}, {panel.when(period)}); leave one "
+                "of them"
+            )
+    largest = max(map(abs, panel.outcome))
+    if not all(map(math.isfinite, panel.outcome)):
+        return "some outcome is no finite number; correct it, or leave it out"
     if len(set(panel.outcome)) == 1:
         return "the outcome is constant"
+    if not _LEAST_NUMBER < largest < _MOST_NUMBER:
+        return "the numbers of the outcome are too large or small to be computed with: " + _UNIT
     return ""
 
 
 def _pre_trend(frame: Any) -> Check:
     """Whether those who went live moved apart from the others before."""
-    before = frame[(frame.g == _NEVER) | (frame.t < frame.g)]
+    before = frame[(frame.g == NEVER) | (frame.t < frame.g)]
     p = apart(
         before.u.to_numpy(), before.t.to_numpy(), before.y.to_numpy(dtype=float),
-        np.where(before.g == _NEVER, 0, before.g - before.t),
+        np.where(before.g == NEVER, 0, before.g - before.t),
     )  # fmt: skip
     if p is None:
         said = "no trend before can be seen in so few periods before going live"
@@ -267,49 +251,54 @@ def _pre_trend(frame: Any) -> Check:
     return Check("trend before", passed, said, p)
 
 
-def _agreement(found: Mapping[str, Estimate]) -> Check:
-    main = found["did2s"]
-    for name, other in found.items():
+def _agreement(found: Mapping[str, Estimate], control: str) -> Check:
+    name, main = "other estimators", found["did2s"]
+    for key, other in found.items():
         if abs(other.att - main.att) > 3 * math.hypot(main.se, other.se):
-            said = f"{name} says {other.att:.3g}, not {main.att:.3g}"
-            return Check("other estimators", False, said)
-    return Check("other estimators", True, "the other estimators agree")
+            said = f"estimators disagree: {NAMES[key]} say {other.att:.3g}, not {main.att:.3g}"
+            return Check(name, False, said)
+    if len(found) > 2:
+        return Check(name, True, "the other estimators agree")
+    third = (
+        "that of Sun and Abraham cannot be told from these rows"
+        if control == "never_treated"
+        else "that of Sun and Abraham takes some that never go live"
+    )
+    return Check(name, True, f"the estimator of {NAMES['callaway_santanna']} agrees; {third}")
 
 
-def _placebo_in_time(dd: Any, frame: Any, columns: Mapping[str, str]) -> Check:
+def _placebo_in_time(dd: Any, frame: Any) -> Check:
     """As if everybody had gone live earlier, on the periods before they did."""
     name = "placebo in time"
-    before = frame[(frame.g == _NEVER) | (frame.t < frame.g)].copy()
-    before["g"] = np.where(before.g == _NEVER, _NEVER, before.g - 2)
-    before = before[(before.g == _NEVER) | (before.g > before.t.min())]
-    if before[before.g != _NEVER].u.nunique() < LEAST_UNITS:
+    before = frame[(frame.g == NEVER) | (frame.t < frame.g)].copy()
+    before["g"] = np.where(before.g == NEVER, NEVER, before.g - 2)
+    before = before[(before.g == NEVER) | (before.g > before.t.min())]
+    if before[before.g != NEVER].u.nunique() < LEAST_UNITS:
         return Check(name, True, "there are too few periods before going live to pretend one")
-    return _placebo(dd, before, columns, name, "two periods too early")
+    return _placebo(dd, before, name, "two periods too early")
 
 
-def _placebo_in_space(dd: Any, frame: Any, columns: Mapping[str, str], seed: int) -> Check:
+def _placebo_in_space(dd: Any, frame: Any, seed: int) -> Check:
     """As if some of those who never went live had, at the times of the others."""
     name = "placebo in space"
-    never = frame[frame.g == _NEVER].copy()
+    never = frame[frame.g == NEVER].copy()
     units = never.u.unique()
     if len(units) < 4 * LEAST_UNITS:
         return Check(name, True, "too few never went live to pretend that some did")
     drawn = np.random.default_rng(seed)
-    cohorts = frame[frame.g != _NEVER].groupby("u").g.first().to_numpy()
+    cohorts = frame[frame.g != NEVER].groupby("u").g.first().to_numpy()
     pretended = dict(zip(drawn.permutation(units)[: len(units) // 2],
                          drawn.choice(cohorts, len(units) // 2), strict=True))  # fmt: skip
-    never["g"] = never.u.map(pretended).fillna(_NEVER).astype(int)
-    return _placebo(dd, never, columns, name, "others")
+    never["g"] = never.u.map(pretended).fillna(NEVER).astype(int)
+    return _placebo(dd, never, name, "others")
 
 
-def _placebo(dd: Any, frame: Any, columns: Mapping[str, str], name: str, what: str) -> Check:
-    try:
-        freedom = _freedom(frame)
-        found = _estimate(dd.TwoStageDiD().fit(frame, **columns), freedom)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        return Check(name, True, f"it cannot be pretended: {error}")
-    if not (math.isfinite(found.se) and found.se > 0):
-        return Check(name, True, "it cannot be pretended: no uncertainty can be told")
+def _placebo(dd: Any, frame: Any, name: str, what: str) -> Check:
+    fitted = _tried(lambda: dd.TwoStageDiD().fit(frame, **_COLUMNS))
+    if fitted is None or not fitted.overall_se > _CERTAIN * float(frame.y.std()):
+        return Check(name, True, "a start cannot be pretended on these rows: too few remain")
+    freedom = _freedom(frame)
+    found = _estimate(fitted, freedom)
     p = float(2 * stats.t.sf(abs(found.att / found.se), freedom))
     passed = p >= _PLACEBO_P
     said = (
@@ -324,8 +313,8 @@ def _freedom(frame: Any) -> int:
     """Degrees of freedom of an interval: the units of the smaller side, less one. With nine others
     beside forty the normal law holds the truth 9 times of 10 where t holds it 19 of 20."""
     firsts = frame.groupby("u").g.first()
-    never = int((firsts == _NEVER).sum())
-    treated = len(firsts) - never
+    never = int((firsts == NEVER).sum())
+    treated = int(frame[(frame.g != NEVER) & (frame.t >= frame.g)].u.nunique())
     smaller = min(treated, never) if never else treated - int(firsts.nunique()) + 1
     return max(1, smaller - 1)
 
@@ -347,8 +336,7 @@ def _interval(att: float, se: float, freedom: int) -> Estimate:
 
 
 def _counts(panel: Panel) -> tuple[int, int]:
-    firsts = dict(zip(panel.unit, panel.first, strict=True))
-    return len(firsts), sum(first != _NEVER for first in firsts.values())
+    return len(set(panel.unit)), len(panel.treated())
 
 
 def _withheld(panel: Panel, why: str) -> Effect:
@@ -371,22 +359,3 @@ def _sentence(verdict: Verdict, main: Estimate, treated: int, withheld: str | No
         f"Going live {word} the outcome by {abs(main.att):.3g} ({bounds}), {treated} units, "
         "no sign of a trend before."
     )
-
-
-def _time(text: str, place: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return float(datetime.fromisoformat(text).toordinal())
-    except ValueError:
-        raise InputError(
-            f"{text!r} is no time", place=place, mend="write a number, or 2026-11-30"
-        ) from None
-
-
-def _first(text: str, place: str) -> float:
-    if text in ("", "0", "0.0", "NA", "NaN", "nan", "inf", "Inf", "never"):
-        return math.inf
-    return _time(text, place)

@@ -21,14 +21,18 @@ from meterstone.insight.rolling import Candidates, Rolled, ahead, candidates, ha
 from meterstone.insight.series import Floats, Series
 from meterstone.insight.shape import NO_LIMITS, Holidays, Limits, Shape, is_wild_end, shape
 
-VERSION = "2"
+VERSION = "3"
 """Changes when the same series would be forecast differently."""
 
 LEVEL = 0.95
 """The share of outcomes that an interval is to hold."""
 
+_UNEVEN = "its steps are uneven: values are taken as they follow each other"
+
 LEAST = 12
 """Observations below which nothing is forecast."""
+
+_LEAST_NUMBER, _MOST_NUMBER = 1e-15, 1e15
 
 _NEWEST = 700
 """So many of the newest observations are learnt from: older ones cost time and add little."""
@@ -119,7 +123,7 @@ def forecast(
     return Forecast(
         series.name, ds, tuple(mean.tolist()), tuple(low.tolist()), tuple(high.tolist()),
         found.model, found.withheld, None if found.withheld else round(found.skill, 4),
-        len(found.rolled.origins), found.shape.notes,
+        len(found.rolled.origins), (*found.shape.notes, *((_UNEVEN,) if series.uneven else ())),
     )  # fmt: skip
 
 
@@ -128,10 +132,13 @@ def _interval(found: Learnt, last: float) -> tuple[Floats, Floats, Floats]:
     half = half_widths(found.rolled.came - found.rolled.mean(found.names), LEVEL)
     back = found.shape.given_back
     mean, low, high = (back(found.path + side * half) for side in (0, -1, 1))
-    ends = back(found.shape.filled[-2:])
-    if not np.isclose(last, ends[-1]) or is_wild_end(back(found.shape.filled)):
+    before, end = back(found.shape.filled[-2:])
+    wild = is_wild_end(back(found.shape.filled))
+    if wild or not np.isclose(last, end):
         # A new level or an outlier: both are possible.
-        low, high = np.minimum(low, last - (mean - low)), np.maximum(high, last + (high - mean))
+        down, up = mean - low, high - mean
+        ends = (last, before) if wild else (last,)
+        low, high = np.minimum(low, min(ends) - down), np.maximum(high, max(ends) + up)
     return mean, low, high
 
 
@@ -148,13 +155,15 @@ def learn(
     actual = series.values[-_NEWEST:]
     known = int((~np.isnan(actual)).sum())
     if known < LEAST:
-        return f"{known} observations; a forecast takes at least {LEAST}"
+        where = f" in the newest {len(actual)} steps" if len(series.values) > _NEWEST else ""
+        seen = f"{known} observation{'' if known == 1 else 's'}{where}"
+        return f"{seen}; a forecast takes at least {LEAST}"
     if known < 0.5 * len(actual):
         return f"{len(actual) - known} of {len(actual)} steps have no value"
     if np.nanmax(actual) == np.nanmin(actual):
         return "the series is constant: nothing can be learnt from it"
-    if not np.abs(actual[~np.isnan(actual)]).max() < 1e15:
-        return "values beyond 1e15 cannot be told apart"
+    if not _LEAST_NUMBER < np.nanmax(np.abs(actual)) < _MOST_NUMBER:
+        return "values beyond 1e15, or none beyond 1e-15, cannot be told apart: take another unit"
     size = len(actual)
     span = min(max(2 * horizon, season), size // 3)
     if longest:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from meterstone.insight.effect import Panel
+from meterstone.insight.panel import Panel
 
 _BEFORE = 3
 """Months before going live that a shop must have been seen in, to be compared with itself."""

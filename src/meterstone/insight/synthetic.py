@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from meterstone.insight.effect import Check, Estimate, Panel
+from meterstone.insight.effect import Check, Estimate
+from meterstone.insight.panel import Panel
 
 _log = logging.getLogger(__name__)
 

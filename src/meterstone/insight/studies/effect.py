@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from meterstone.insight import effect as did
-from meterstone.insight.effect import Effect, Estimate, Panel
+from meterstone.insight.effect import Effect, Estimate
 from meterstone.insight.findings import (
     Advice,
     Check,
@@ -21,6 +21,7 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.insight.golive import panel_of
+from meterstone.insight.panel import Panel
 from meterstone.insight.studies.outcomes import OUTCOMES, Outcome, live_days, shop_months
 from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.studies.shop_effects import shop_findings
@@ -150,10 +151,6 @@ def _pictures(outcome: Outcome, found: Effect) -> tuple[Picture, ...]:
 
 
 def _tables(outcome: Outcome, found: Effect, panel: Panel) -> tuple[Table, ...]:
-    names = {
-        "did2s": "two-stage (Gardner)", "callaway_santanna": "Callaway and Sant'Anna",
-        "sun_abraham": "Sun and Abraham",
-    }  # fmt: skip
     estimators = Table(
         "estimators", "What each estimator says",
         (
@@ -161,7 +158,7 @@ def _tables(outcome: Outcome, found: Effect, panel: Panel) -> tuple[Table, ...]:
             Column("low", "From", outcome.unit), Column("high", "To", outcome.unit),
         ),
         tuple(
-            (names[name], *(outcome.shown(each) for each in (told.att, told.low, told.high)))
+            (did.NAMES[name], *(outcome.shown(each) for each in (told.att, told.low, told.high)))
             for name, told in found.estimators.items()
         ),
     )  # fmt: skip

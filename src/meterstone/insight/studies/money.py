@@ -9,7 +9,7 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
-from meterstone.insight.effect import Panel
+from meterstone.insight.panel import Panel
 from meterstone.insight.studies.reading import NETWORK
 from meterstone.insight.study import Source
 from meterstone.measure.compile import literal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from meterstone.insight.effect import Panel
 from meterstone.insight.findings import Check, Column, Curve, Figure, Finding, Picture, Point, Table
+from meterstone.insight.panel import Panel
 from meterstone.insight.study import Say
 from meterstone.insight.synthetic import Single, single
 from meterstone.measure.results import Scope

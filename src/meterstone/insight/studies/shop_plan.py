@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from meterstone.insight.effect import Panel
 from meterstone.insight.findings import Column, Figure, Finding, Table
+from meterstone.insight.panel import Panel
 from meterstone.insight.rollout import LEAST_PERIODS, Rollout, plan
 from meterstone.insight.studies.reading import NETWORK
 
