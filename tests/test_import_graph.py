@@ -46,6 +46,8 @@ ALLOWED: dict[str, set[str]] = {
         "detect.state",
         "detect.service",
         "insight.findings",
+        # what people say was done about a preventive action
+        "insight.actions",
         "people",
         # what people and programs do with connections; both faces speak with it
         "connect.connecting",

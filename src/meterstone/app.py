@@ -50,6 +50,7 @@ from meterstone.detect.slo import load_of_home
 from meterstone.detect.watch import Watch
 from meterstone.errors import HomeInUse, InputError, StorageError, suggest
 from meterstone.facts import vocabulary
+from meterstone.insight.actions import Actions
 from meterstone.insight.service import Insights
 from meterstone.insight.source import HomeSource
 from meterstone.insight.studies import studies
@@ -482,6 +483,14 @@ class Home:
     def board(self) -> KeptBoard:
         """What faces read."""
         return KeptBoard(self.ledger, lambda: self.catalogue)
+
+    @cached_property
+    def actions(self) -> Actions:
+        """What studies recommended, and what people say was done about it."""
+        return Actions(self.ledger, lambda: self.warehouse, self._land, self._mapped)
+
+    def _mapped(self) -> None:
+        self.recorder.map_new()  # the recorder of now: a rebuild makes another
 
     @cached_property
     def insights(self) -> Insights:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from insight.network import Rows, network
-from meterstone.errors import InputError
 from meterstone.insight import risk
+from meterstone.insight.actions import Said, action_link, answered
 from meterstone.insight.prevention import LEAST, Followed, outcome
 from meterstone.insight.signals import SIGNALS, Panel, deviations
 from meterstone.insight.studies import risk_facts
@@ -210,21 +210,27 @@ def test_too_little_is_withheld_with_what_is_needed() -> None:
     assert "no telemetry" in str(only.withheld)
 
 
-def test_what_was_done_about_an_action_is_a_revision_of_it(rows: Rows) -> None:
+def test_advice_leads_to_the_action_that_is_on_record(rows: Rows) -> None:
+    """An action that was said to be done still stands there, and is not recommended again."""
     source = cast("Source", rows)
-    rows.land([r for r in FailureRisk().run(source, lambda _: None).facts if "action_id" in r])
-    known = risk_facts.all_actions(source)
+    found = FailureRisk().run(source, lambda _: None)
+    rows.land([row for row in found.facts if "action_id" in row])
+    known = [row | {"revision": 0} for row in risk_facts.all_actions(source)]
+    causes = {(row["integration"], row["cause_key"].removeprefix("risk:")) for row in known}
+    assert causes
+    links = {advice.id: advice.link for finding in found.findings for advice in finding.advice}
+    for integration, cause in causes:
+        assert links[f"risk:{integration}:{cause}"] == action_link(integration, "risk", cause)
+    others = {i: link for i, link in links.items() if tuple(i.split(":")[1:]) not in causes}
+    assert all(link.startswith("/integrations/") for link in others.values())
     name = known[0]["action_id"]
-    done = risk_facts.answered(known, name, "implemented", rows.at, "J. Doe", "")
+    done = answered(known, name, Said("implemented", "cli", "J. Doe"), rows.at)
     assert (done["status"], done["entered_by"]) == ("implemented", "J. Doe")
     assert done["implemented_at"] == rows.at.isoformat().replace("+00:00", "Z")
     assert done["recommended_at"]
-    with pytest.raises(InputError, match="without a reason"):
-        risk_facts.answered(known, name, "declined", rows.at, "J. Doe", "")
-    with pytest.raises(InputError, match="unknown status"):
-        risk_facts.answered(known, name, "done", rows.at, "J. Doe", "")
-    with pytest.raises(InputError, match="nothing recommended"):
-        risk_facts.answered([], name, "accepted", rows.at, "J. Doe", "")
+    rows.land([done])
+    again = FailureRisk().run(source, lambda _: None)
+    assert not [row for row in again.facts if "action_id" in row]
 
 
 def test_a_day_may_end_within_an_hour_of_utc() -> None:

@@ -122,7 +122,7 @@ def _pages(home: Home, url: str, site: Site) -> list[BaseRoute]:
         *metric.routes(site, lambda *asked: _rows(home, *asked)),
         *landed.routes(site, home.log.get),
         *gates.routes(site),
-        *insight.routes(site),
+        *insight.routes(site, home.actions),
         *connections.routes(site, home.ledger, HomeDoors(home)),
         *maintenance.routes(site, home),
         *owners.routes(site),
@@ -159,6 +159,7 @@ def _ports(home: Home) -> Ports:
     return Ports(
         board=home.board, now=lambda: home.watch.now, alerts=home.alerts, ledger=home.ledger,
         measures=home, attests=home, reports=home.reports, findings=home.insights,
+        prevention=home.actions,
         connecting=Connecting(home.access, home.ledger, home.connectors, lambda: home.reconciler),
         webhooks=lambda actor: Webhooks(home.ledger, actor, home.strangers_egress),
     )  # fmt: skip

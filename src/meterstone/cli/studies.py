@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from meterstone.app import Home
 from meterstone.cli.shared import HomeOption, JsonOption, emit, scope_of
 from meterstone.errors import InputError, suggest
+from meterstone.insight.actions import STUDIES, Said
 from meterstone.insight.findings import as_dict
 from meterstone.insight.studies.targets import daily, finding
 from meterstone.insight.targets import LEAST_DAYS, Direction, replay
@@ -70,27 +71,54 @@ def insight_run(
 
 @insight_app.command("act")
 def insight_act(
-    action: Annotated[str, typer.Argument(help="Id of a recommended action.")],
-    status: Annotated[str, typer.Argument(help="accepted, implemented, verified or declined.")],
+    action: Annotated[str, typer.Argument(help="Id of an action, as `insight actions` has it.")],
+    state: Annotated[
+        str,
+        typer.Argument(help="accepted, implemented, verified, declined; recommended takes back."),
+    ],
     person: Annotated[str, typer.Option(help="Who did it.")],
     reason: Annotated[str, typer.Option(help="Why it was declined.")] = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Say what was done about a preventive action; the study of risk follows what came of it.
+    """Say what was done about a preventive action; what came of it is followed.
 
     Example: meterstone insight act risk:square:backlog:2026-09-30 implemented --person "J. Doe"
     """
-    from meterstone.insight.studies.risk_facts import all_actions, answered  # noqa: PLC0415
-
+    if not person.strip():
+        raise InputError("nobody is named", place="--person", mend="say who did it")
     with Home(home_path(home)) as opened:
-        now = datetime.now(UTC)
-        rows = all_actions(opened.source())
-        row = answered(rows, action, status, now, person, reason)
-        opened.state([row], f"prevention {action} {status}")
-    emit(row, as_json=json_)
+        done = opened.actions.say(action, Said(state, "cli", person.strip(), reason=reason))
+    emit(asdict(done), as_json=json_)
     if not json_:
-        print(f"{action}: {status}")
+        print(f"{action}: {done.state}")
+
+
+@insight_app.command("actions")
+def insight_actions(
+    study: Annotated[str | None, typer.Option(help="risk or capacity (default: both).")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The preventive actions that studies recommended, open ones first.
+
+    Example: meterstone insight actions --study risk
+    """
+    if study not in (None, *STUDIES):
+        raise InputError(
+            f"study {study!r} recommends no actions", place="--study",
+            mend=suggest(str(study), list(STUDIES)),
+        )  # fmt: skip
+    with Home(home_path(home)) as opened:
+        opened.recorder.map_new()
+        found = opened.actions.all(study)
+    emit([asdict(each) for each in found], as_json=json_)
+    if not json_:
+        for each in found:
+            why = f" ({each.reason})" if each.reason else ""
+            print(f"{each.id}  {each.state}{why}  recommended {each.recommended_at:%Y-%m-%d}")
+        if not found:
+            print("Nothing was recommended yet: run `meterstone insight run`.")
 
 
 @insight_app.command("show")

@@ -162,6 +162,30 @@ class Client:
         path, query = _of_scope(f"/findings/{quote(study)}/{quote(key)}", scope)
         return self._wire.get(path, model.KeptFinding, **query, day=day, known_at=known_at)
 
+    def prevention_actions(
+        self,
+        study: Literal["risk", "capacity"] | None = None,
+        *,
+        state: model.ActionState | None = None,
+    ) -> Iterator[model.PreventiveAction]:
+        """Preventive actions that studies recommended, newest first."""
+        return self._wire.pages(
+            "/prevention-actions", model.PreventiveAction, study=study, state=state
+        )
+
+    def say_action(
+        self, action: str, state: model.ActionState, reason: str = ""
+    ) -> model.PreventiveAction:
+        """Say what was done about a preventive action; ``recommended`` takes back what was said.
+
+        Args:
+            reason: why it is declined.
+        """
+        return self._wire.send(
+            "POST", f"/prevention-actions/{quote(action)}/state", model.PreventiveAction,
+            {"state": state, "reason": reason},
+        )  # fmt: skip
+
     # now
 
     def now(self) -> Now:

@@ -246,6 +246,28 @@ class KeptFinding(_Answer, frozen=True, kw_only=True):
     hash: str
 
 
+ActionState = Literal["recommended", "accepted", "implemented", "verified", "declined"]
+
+
+class PreventiveAction(_Answer, frozen=True, kw_only=True):
+    """An action that a study recommended, and what was said of it last; moments are UTC.
+
+    ``cause`` is what is to be prevented; ``integration`` None: the whole network.
+    """
+
+    id: str
+    study: str
+    integration: str | None
+    cause: str
+    state: ActionState
+    recommended_at: datetime
+    due_at: datetime | None
+    done_at: datetime | None
+    verified_at: datetime | None
+    reason: str
+    person: str
+
+
 class Connection(_Answer, frozen=True, kw_only=True):
     """A connection; ``mend`` says what mends a broken one."""
 

@@ -35,7 +35,7 @@ class Right(StrEnum):
     CONNECT = "connect"
     """Connecting, mending and disconnecting systems."""
     RESPOND = "respond"
-    """Acknowledging alerts, closing incidents, running drills."""
+    """Acknowledging alerts, closing incidents, running drills, saying what was done."""
     REPORT = "report"
     """Making and downloading reports."""
     MANAGE = "manage"

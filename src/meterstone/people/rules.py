@@ -57,8 +57,9 @@ RULES: tuple[Rule, ...] = (
     *_api("/metrics", R.METRICS),
     *_api("/framework", R.METRICS),
     *_api("/scorecards", R.METRICS),
-    *_all("/insight", R.METRICS),
+    *_all("/insight", R.METRICS, R.RESPOND),  # what was done about a preventive action
     *_api("/findings", R.METRICS),
+    *_api("/prevention-actions", R.METRICS, R.RESPOND),
     *_both("/gates", R.METRICS),
     # an owner passes where the address names an own franchise
     Rule("/owners", R.OWNERS),

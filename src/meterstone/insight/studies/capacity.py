@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from meterstone.insight.actions import action_link
 from meterstone.insight.capacity import Reach, fit, reach
 from meterstone.insight.findings import (
     Advice,
@@ -29,10 +30,10 @@ from meterstone.insight.studies.demand import (
     Peaks,
     Resource,
     expected_peak,
-    is_asked_for,
     newest_test,
     peaks,
     proven,
+    was_recommended,
 )
 from meterstone.insight.studies.reading import NETWORK, newest_points
 from meterstone.insight.studies.scalability import Asked, no_limit, number, scalability
@@ -50,8 +51,8 @@ class Capacity:
 
     name = "capacity"
     title = "Capacity"
-    version = "1"
-    facts = ("load_sample", "load_test", "forecast", "release")
+    version = "2"
+    facts = ("load_sample", "load_test", "forecast", "release", "prevention_action")
 
     def run(self, source: Source, say: Say) -> Found:
         """See `meterstone.insight.study.Study.run`."""
@@ -69,7 +70,7 @@ class Capacity:
             say(f"forecasting {resource.title.lower()}")
             finding, due = _resource(source, resource, seen, asked)
             findings.append((math.inf if due is None else due, finding))
-            if due is not None and due <= _SOON_DAYS and not is_asked_for(source, resource.key):
+            if due is not None and due <= _SOON_DAYS and not was_recommended(source, resource.key):
                 actions.append(_action(source, resource, due))
         ordered = [finding for _, finding in sorted(findings, key=lambda each: each[0])]
         return Found((*ordered, scalability(source, asked)), tuple(actions))
@@ -229,6 +230,7 @@ class _Made:
                     f"extend_{self.resource.key}", f"Extend {self._name} within {days:,.0f} days",
                     f"{self._now} The upper bound of the forecast reaches the limit of "
                     f"{number(self.limit)} in {days:,.0f} days.",
+                    link=action_link(None, "capacity", self.resource.key),
                 )  # fmt: skip
 
 

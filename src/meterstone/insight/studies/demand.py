@@ -13,7 +13,7 @@ import numpy as np
 
 from meterstone.insight.capacity import Level
 from meterstone.insight.series import Series
-from meterstone.insight.studies.reading import ELIGIBLE, NETWORK, local, series_of
+from meterstone.insight.studies.reading import ELIGIBLE, NETWORK, eligible, local, series_of
 from meterstone.insight.study import Source
 from meterstone.measure.compile import literal
 
@@ -22,6 +22,9 @@ PROVEN = "concurrent_user_capacity"
 
 FRESH_DAYS = 90
 """Older load tests prove nothing."""
+
+_QUIET = timedelta(days=14)
+"""After an action was done or declined, before the same is recommended again."""
 
 _LEAST_WEEKS = 30
 """From so many weeks on, weekly peaks tell more than daily ones."""
@@ -187,11 +190,14 @@ def expected_peak(source: Source) -> Expected | None:
     return Expected(row["point"], low, row["upper95"], row["model"], row["issued_at"])
 
 
-def is_asked_for(source: Source, cause: str) -> bool:
-    """Whether an action for a cause is open already."""
+def was_recommended(source: Source, cause: str) -> bool:
+    """Whether an action for a cause is open, or was done or declined within the last fortnight."""
+    since = literal(source.at - _QUIET)
     rows = source.rows(
         "SELECT 1 AS one FROM {prevention_action} AS a WHERE a.origin = 'capacity_forecast' "
-        f"AND a.cause_key = '{cause}' AND a.status IN ('recommended', 'accepted') "
+        f"AND a.cause_key = '{cause}' AND {eligible('a')} "
+        "AND (a.status IN ('recommended', 'accepted') "
+        f"OR coalesce(a.implemented_at, a.recommended_at) >= {since}) "
         f"AND a.recommended_at <= {literal(source.at)} LIMIT 1"
     )
     return bool(rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from meterstone.insight import risk as hazard
+from meterstone.insight.actions import action_link
 from meterstone.insight.findings import (
     Advice,
     Check,
@@ -67,12 +68,25 @@ class Record:
         return sum(b.n * abs(b.given - b.came) for b in bins) / n, float(chance) / n
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What findings have in common.
+
+    Attributes:
+        recommended: integration and reason of every action on record.
+    """
+
+    checks: tuple[Check, ...]
+    withheld: str | None
+    recommended: Container[tuple[str, str]]
+
+
 class FailureRisk:
     """See `meterstone.insight.study.Study`."""
 
     name = "risk"
     title = "Failure risk"
-    version = "1"
+    version = "2"
     facts = (*READ, "forecast", "prevention_action", "integration")
 
     def run(self, source: Source, say: Say) -> Found:
@@ -100,17 +114,17 @@ class FailureRisk:
         checks = _checks(record)
         failed = [check.says for check in checks if not (check.passed or check.name == _WEEK_CHECK)]
         withheld = "; ".join(failed) or None
-        findings = [_network(risks, record, checks, withheld)]
-        findings += [_integration(panel, r, checks, withheld) for r in risks]
-        followed = prevention(source, panel, tried_week)
-        findings += [followed] if followed else []
         issued: list[facts.Row] = []
         if withheld is None:
             least = min(record.warned.threshold, 3 * float(np.mean(tried_day.daily()[1])))
-            issued = [
-                *facts.forecasts(source, risks, usual, felt),
-                *facts.actions(source, risks, least),
-            ]
+            issued = list(facts.actions(source, risks, least))
+        told = _Told(checks, withheld, facts.recommended(source, issued))
+        findings = [_network(risks, record, told)]
+        findings += [_integration(panel, r, told) for r in risks]
+        followed = prevention(source, panel, tried_week)
+        findings += [followed] if followed else []
+        if withheld is None:
+            issued += facts.forecasts(source, risks, usual, felt)
         return Found(tuple(findings), (*outcomes, *issued))
 
 
@@ -204,10 +218,9 @@ def _better(skill: float) -> str:
 
 
 def _network(
-    risks: Sequence[facts.Risk], record: Record, checks: tuple[Check, ...],
-    withheld: str | None,
+    risks: Sequence[facts.Risk], record: Record, told: _Told
 ) -> Finding:  # fmt: skip
-    warned = record.warned
+    withheld, warned = told.withheld, record.warned
     high = [risk for risk in risks if risk.warned]
     top = risks[0]
     if withheld:
@@ -237,7 +250,7 @@ def _network(
     nobody = float(np.prod([1 - risk.felt for risk in risks]))
     return Finding(
         study=FailureRisk.name, key=KEY, scope=NETWORK, title="Risk of incidents",
-        sentence=sentence, method=_METHOD, withheld=withheld, checks=checks,
+        sentence=sentence, method=_METHOD, withheld=withheld, checks=told.checks,
         figures=(
             Figure("felt_7d", "An incident that customers feel within 7 days", 100 * (1 - nobody),
                    "%"),
@@ -253,14 +266,14 @@ def _network(
         ),
         pictures=(_reliability("24 hours", record.day), _reliability("7 days", record.week)),
         tables=(Table("integrations", "By integration", columns, rows),),
-        advice=tuple(each for risk in high for each in _advice(risk)),
+        advice=tuple(each for risk in high for each in _advice(risk, told.recommended)),
     )  # fmt: skip
 
 
 def _integration(
-    panel: Panel, risk: facts.Risk, checks: tuple[Check, ...],
-    withheld: str | None,
+    panel: Panel, risk: facts.Risk, told: _Told
 ) -> Finding:  # fmt: skip
+    withheld = told.withheld
     n = panel.keys.index(risk.key)
     usual = 100 * (1 - float(np.exp(-_a_week(panel, n))))
     if withheld:
@@ -294,17 +307,20 @@ def _integration(
             Figure("usual_7d", "Usual within 7 days", usual, "%"),
         ),
         tables=(Table("parts", "Why", columns, tuple(rows)),),
-        checks=checks, advice=tuple(_advice(risk)),
+        checks=told.checks, advice=tuple(_advice(risk, told.recommended)),
     )  # fmt: skip
 
 
-def _advice(risk: facts.Risk) -> list[Advice]:
+def _advice(risk: facts.Risk, recommended: Container[tuple[str, str]]) -> list[Advice]:
+    """What prevents it; where that is recommended as an action, the link leads there."""
     return [
         Advice(
             id=f"risk:{risk.key}:{reason}", title=f"{risk.key}: {_BY_ID[reason].action}",
             says=f"{_says(_BY_ID[reason], risk)}: {_percent(risk.parts[reason])} of the risk of "
             f"{_percent(risk.day)} within 24 hours.",
-            link=f"/connect/{risk.key}",
+            link=action_link(risk.key, FailureRisk.name, reason)
+            if (risk.key, reason) in recommended
+            else f"/integrations/{risk.key}",
         )
         for reason in risk.reasons()
         if risk.z[reason] >= 2

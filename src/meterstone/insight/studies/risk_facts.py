@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from scipy.stats import poisson
 
-from meterstone.errors import InputError, suggest
 from meterstone.facts import vocabulary
+from meterstone.insight.revised import sent, text
 from meterstone.insight.signals import SIGNALS
 from meterstone.insight.studies.reading import eligible, utc
 from meterstone.insight.studies.risk_rows import between
@@ -23,7 +23,6 @@ MODEL, VERSION = "additive_hazard", "1"
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 SOON = timedelta(minutes=5)
-_NOT_SENT = frozenset({"recorded_at", "revision", "evidence", "retracted"})
 
 Row = dict[str, Any]
 
@@ -68,7 +67,7 @@ def forecasts(
     at = source.at
     common: Row = {
         "fact": "forecast", "model": MODEL, "model_version": VERSION, "source": "hub",
-        "issued_at": _text(at), "horizon_start": _text(at), "horizon_end": _text(at + WEEK),
+        "issued_at": text(at), "horizon_start": text(at), "horizon_end": text(at + WEEK),
     }  # fmt: skip
     if risks:
         nothing = float(np.prod([1 - risk.felt for risk in risks]))
@@ -106,8 +105,8 @@ def outcomes(source: Source) -> Iterator[Row]:
             f"AND {between('f.started_at', row['horizon_start'], row['horizon_end'])}{whom}{hurt}"
         )
         came = float(found["n"])
-        yield _sent("forecast", row) | {
-            "outcome": min(came, 1.0) if felt else came, "outcome_at": _text(row["horizon_end"]),
+        yield sent("forecast", row) | {
+            "outcome": min(came, 1.0) if felt else came, "outcome_at": text(row["horizon_end"]),
         }  # fmt: skip
 
 
@@ -127,10 +126,16 @@ def actions(source: Source, risks: Sequence[Risk], least: float) -> Iterator[Row
                 continue
             yield {
                 "fact": "prevention_action", "action_id": f"risk:{risk.key}:{reason}:{source.day}",
-                "integration": risk.key, "recommended_at": _text(source.at - timedelta(seconds=1)),
+                "integration": risk.key, "recommended_at": text(source.at - timedelta(seconds=1)),
                 "origin": "failure_prediction", "cause_key": f"risk:{reason}",
-                "status": "recommended", "due_at": _text(source.at + DAY), "source": "hub",
+                "status": "recommended", "due_at": text(source.at + DAY), "source": "hub",
             }  # fmt: skip
+
+
+def recommended(source: Source, issued: Sequence[Row]) -> set[tuple[str, str]]:
+    """Integration and reason of all actions, with those that are issued now."""
+    rows = [*all_actions(source), *issued]
+    return {(row["integration"], str(row["cause_key"]).removeprefix("risk:")) for row in rows}
 
 
 def _known(source: Source) -> Iterator[Row]:
@@ -153,47 +158,6 @@ def all_actions(source: Source) -> list[Row]:
     return sorted(rows, key=lambda row: (row["recommended_at"], row["action_id"]), reverse=True)
 
 
-STATUSES = ("accepted", "implemented", "verified", "declined")
-"""What can be said of a recommended action."""
-
-
-def answered(
-    rows: Sequence[Mapping[str, Any]], action: str, status: str, at: datetime, person: str,
-    reason: str,
-) -> Row:  # fmt: skip
-    """A recommended action with what was done about it, as a revision.
-
-    Args:
-        rows: all actions, as `all_actions` gives them.
-
-    Raises:
-        InputError: there is no such action or status, or it was declined without a reason.
-    """
-    if status not in STATUSES:
-        raise InputError(
-            f"unknown status {status!r}", place="status", mend=suggest(status, list(STATUSES))
-        )
-    if status == "declined" and not reason:
-        raise InputError(
-            "declined without a reason", place="reason", mend="say why, in a few words"
-        )
-    found = next((row for row in rows if row["action_id"] == action), None)
-    if found is None:
-        known = [row["action_id"] for row in rows]
-        raise InputError(
-            f"nothing recommended {action!r}", place="action",
-            mend=suggest(action, known) if known else "run `meterstone insight run risk`",
-        )  # fmt: skip
-    row = _sent("prevention_action", found) | {"status": status, "entered_by": person}
-    if status in ("implemented", "verified"):
-        row.setdefault("implemented_at", _text(at))
-    if status == "verified":
-        row["verified_at"] = _text(at)
-    if status == "declined":
-        row["decline_reason"] = reason
-    return row
-
-
 def foreseen(source: Source) -> Iterator[Row]:
     """Incidents of ours that a warning was on record for, 5 minutes to 24 hours before they began,
     and that do not say so yet."""
@@ -214,9 +178,9 @@ def foreseen(source: Source) -> Iterator[Row]:
         ]  # fmt: skip
         if before:
             newest = max(before, key=lambda w: w["issued_at"])
-            yield _sent("incident", row) | {
+            yield sent("incident", row) | {
                 "predicted": True, "forecast_id": newest["forecast_id"],
-                "predicted_at": _text(newest["issued_at"]),
+                "predicted_at": text(newest["issued_at"]),
             }  # fmt: skip
 
 
@@ -230,14 +194,3 @@ def _whole(source: Source, fact: str, which: str) -> list[Row]:
     return [
         row | {name: utc(row[name]) for name in times if row.get(name) is not None} for row in rows
     ]
-
-
-def _sent(fact: str, row: Mapping[str, Any]) -> Row:
-    """A row to send again as a revision."""
-    known = vocabulary()[fact].columns
-    kept = {k: v for k, v in row.items() if k in known and k not in _NOT_SENT and v is not None}
-    return {"fact": fact} | {k: _text(v) if isinstance(v, datetime) else v for k, v in kept.items()}
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -22,6 +22,7 @@ from meterstone.publish.api import (
     maintenance,
     me,
     metrics,
+    prevention,
     reconciliation,
     reports,
     scorecards,
@@ -36,7 +37,7 @@ PREFIX = "/api/v1"
 
 _ROUTERS = (
     me.router, scorecards.router, metrics.router, gates.router, franchises.router,
-    findings.router, state.router,
+    findings.router, prevention.router, state.router,
     incidents.router, reconciliation.router, connections.router, attestations.router,
     maintenance.router, reports.router, webhooks.router, audit.router, framework.router,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from meterstone.people.rights import Principal
 from meterstone.publish.attesting import Attests
 from meterstone.publish.findings import Findings
 from meterstone.publish.outbound.service import Webhooks
+from meterstone.publish.prevention import Prevention
 from meterstone.publish.reports.service import Reports
 
 
@@ -50,6 +51,7 @@ class Ports:
     webhooks: Callable[[str], Webhooks]
     reports: Reports
     findings: Findings
+    prevention: Prevention
 
 
 async def _ports(request: Request) -> Ports:

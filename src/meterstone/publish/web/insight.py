@@ -7,15 +7,19 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from meterstone.errors import InputError
+from meterstone.errors import InputError, MeterstoneError
+from meterstone.insight.actions import anchor
 from meterstone.insight.findings import Finding, KeptFinding
 from meterstone.measure.results import Scope
 from meterstone.publish.charts import Chart, curves_chart
 from meterstone.publish.findings import advised, ordered, reason, unbroken
+from meterstone.publish.prevention import NoPrevention, Prevention
+from meterstone.publish.web.actions import Acting
 from meterstone.publish.web.finding import finding_context
+from meterstone.publish.web.forms import NO_STORE, Sent, answer_to, form
 from meterstone.publish.web.site import Site
 from meterstone.publish.web.told import Row, namer, row, step
 from meterstone.scorecard.values import count_text
@@ -27,20 +31,35 @@ _FEW = 4
 _SMALL = 120
 
 
-def routes(site: Site) -> list[BaseRoute]:
+def routes(site: Site, prevention: Prevention | None = None) -> list[BaseRoute]:
     """``/insight``, one page a study, one a finding; those of a shop below ``/owners``."""
-    page = _Page(site)
+    page = _Page(site, Acting(site, prevention or NoPrevention()))
     return [
         Route("/insight", page.all),
-        Route("/insight/{study}", page.study),
-        Route("/insight/{study}/{key:path}", page.one),
+        Route("/insight/{study}", page.study, methods=["GET"]),
+        Route("/insight/{study}", form(page.act, page.refused), methods=["POST"]),
+        Route("/insight/{study}/{key:path}", page.one, methods=["GET"]),
+        Route("/insight/{study}/{key:path}", form(page.act, page.refused), methods=["POST"]),
         Route("/owners/{franchise}/insight/{study}/{key:path}", page.one),
     ]
 
 
 class _Page:
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, acting: Acting) -> None:
+        self._site, self._acting = site, acting
+
+    def act(self, request: Request, given: Sent) -> Response:
+        """A person says what was done about a preventive action, and is led back."""
+        done = self._acting.say(request, given)
+        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        place = anchor(done.integration, done.cause)
+        return RedirectResponse(f"{where}#{place}", HTTPStatus.SEE_OTHER, NO_STORE)
+
+    def refused(self, request: Request, _given: Sent, error: MeterstoneError) -> Response:
+        """The page with what was refused."""
+        if "key" in request.path_params:
+            return self.one(request, error)
+        return self._of_study(request, request.path_params["study"], error=error)
 
     def all(self, request: Request) -> Response:
         """Everything, the most important first."""
@@ -57,12 +76,14 @@ class _Page:
         """All that one study found."""
         return self._of_study(request, request.path_params["study"])
 
-    def _of_study(self, request: Request, name: str, key: str | None = None) -> Response:
+    def _of_study(
+        self, request: Request, name: str, key: str | None = None,
+        error: MeterstoneError | None = None,
+    ) -> Response:  # fmt: skip
         """What a study found, or what it found about one thing at any scope but shops."""
         titles = {study.name: study.title for study in self._site.findings.studies}
         if name not in titles:
             return self._site.error(request, HTTPStatus.NOT_FOUND)
-        self._site.keep(request)
         as_of = self._site.as_of(request)
         found = self._site.findings.of(None, name, as_of.day, as_of.known_at)
         if key is not None:
@@ -73,12 +94,25 @@ class _Page:
             ]
             if not found:
                 return self._site.error(request, HTTPStatus.NOT_FOUND)
+        called = namer(self._site.board)
         return self._site.render(
             request, "study.html", title=titles[name],
-            **study_context(titles[name], found, namer(self._site.board)),
+            **study_context(titles[name], found, called),
+            **self._actions(request, name, None, called, error),
         )  # fmt: skip
 
-    def one(self, request: Request) -> Response:
+    def _actions(
+        self, request: Request, study: str, about: Finding | None, name: Callable[[Scope], str],
+        error: MeterstoneError | None,
+    ) -> Mapping[str, Any]:  # fmt: skip
+        """The actions of a page; one that has none, and no form, is kept."""
+        listed = self._acting.listed(request, study, about, name)
+        if listed is None and error is None:
+            self._site.keep(request)
+            return {"listed": None, "error": None}
+        return {"listed": listed, "error": error, **answer_to(error)}
+
+    def one(self, request: Request, error: MeterstoneError | None = None) -> Response:
         """One finding, with everything that it rests on. Without a scope, where the network has
         none: that of each scope that has."""
         place, as_of = request.path_params, self._site.as_of(request)
@@ -88,15 +122,16 @@ class _Page:
             place["study"], place["key"], scope, as_of.day, as_of.known_at
         )
         if kept is None and shop is None and "scope" not in request.query_params:
-            return self._of_study(request, place["study"], place["key"])
+            return self._of_study(request, place["study"], place["key"], error)
         if kept is None or (scope.kind == "franchise" and shop is None):
             return self._site.error(request, HTTPStatus.NOT_FOUND)
-        self._site.keep(request)
         titles = {study.name: study.title for study in self._site.findings.studies}
+        called = namer(self._site.board)
         return self._site.render(
             request, "finding.html", title=kept.finding.title,
             study=titles.get(kept.finding.study, kept.finding.study),
-            **finding_context(kept, namer(self._site.board)),
+            **finding_context(kept, called),
+            **self._actions(request, kept.finding.study, kept.finding, called, error),
         )  # fmt: skip
 
 
