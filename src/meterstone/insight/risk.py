@@ -6,14 +6,14 @@ expected number H the probability is 1 − exp(−H), as for events that come on
 non-negative, so each says how much of the risk it stands for: these are the reasons. All signals
 share one response to a deviation: there are too few incidents to learn one for each.
 
-The parts are learnt by maximum likelihood from what happened before (the problem is convex), tried
-on later stretches that were not learnt from, and corrected by what those show. What is reported of
-the record are those trials.
+The parts are learnt by maximum likelihood from what happened before (the problem is convex) and
+tried on later stretches that were not learnt from. What is reported of the record are those trials.
+Nothing corrects the probabilities by earlier trials: such a correction has too few of them to learn
+from, and gives the chance in them on, most of all where probabilities are high.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from meterstone.insight.signals import SIGNALS, Deviations, Panel
+from meterstone.insight.signals import FORTNIGHT_H, SIGNALS, Deviations, Panel
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -32,39 +32,29 @@ LEAST_INCIDENTS = 20
 WANTED = 0.85
 """Share of incidents that is to be foreseen: the target is 80 %, and trials flatter."""
 FOLDS = 5
-"""Stretches of time: each but the first is predicted from those before it."""
+"""Stretches of time; the first two are only learnt from, each other is predicted from those before
+it."""
 _STEP_H = 6
 _HISTORY_H = 90 * 24
-_RAMPS = ((1.0, 2.5), (2.5, 3.5), (3.5, 5.5), (5.5, 9.0))
+_RAMPS = ((1.0, 2.5), (2.5, 3.25), (3.25, 4.5), (4.5, 9.0))
 """Between these deviations a part of the risk rises from nothing to all of it."""
 _PEAK_H = 12
 _FALLING, _WOBBLE = 1.5, 0.5
 """A deviation that has fallen from its peak of the last hours by more than a wobble counts less."""
-_BEND = float(np.log(0.5))
-"""Expected number (its log) from which on a correction has a slope of its own: what is sure to be a
-sign says less of how soon than of whether."""
-_DRAWS = 5
-"""Resamples that a model is learnt on: the mean of their weights is less sure of rare things."""
 _SOON_H = 5 / 60
 """What begins sooner than five minutes after a warning was not foreseen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Expected incidents within a horizon: weights of base, history and ramps.
-
-    Attributes:
-        correction: on the scale of log H, learnt from trials: shift, slope below ``_BEND``, and
-            slope above it.
-    """
+    """Expected incidents within a horizon: weights of base, history and ramps."""
 
     horizon: int
     weights: Floats
-    correction: tuple[float, float, float] = (0.0, 1.0, 1.0)
 
     def probability(self, x: Floats) -> Floats:
         """Of at least one incident, of rows of `features`."""
-        return _probability(self._corrected(x @ self.weights))
+        return np.asarray(-np.expm1(-np.minimum(x @ self.weights, 30.0)))
 
     def parts(self, x: Floats, z: Floats) -> Floats:
         """Share of the risk of one row: base, history, then each signal; they sum to 1.
@@ -78,9 +68,6 @@ class Model:
         shared = each[2:].sum() * alone / max(float(alone.sum()), 1e-12)
         found = np.concatenate([each[:2], shared])
         return np.asarray(found / max(float(found.sum()), 1e-12))
-
-    def _corrected(self, h: Floats) -> Floats:
-        return _bent(h, self.correction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +85,11 @@ class Trials:
 
     def daily(self) -> tuple[Floats, Floats]:
         """One trial a day and integration, as forecasts are issued."""
-        p, y = self.p[:, 23::24].ravel(), self.y[:, 23::24].ravel()
+        return self.each(DAY_H)
+
+    def each(self, hours: int) -> tuple[Floats, Floats]:
+        """One trial every so many hours and integration."""
+        p, y = self.p[:, hours - 1 :: hours].ravel(), self.y[:, hours - 1 :: hours].ravel()
         there = ~np.isnan(p)
         return p[there], y[there]
 
@@ -157,14 +148,21 @@ def _ramps(z: Floats) -> Floats:
 
 def features(panel: Panel, z: Floats) -> Floats:
     """Integrations × hours × parts, as of the end of each hour: base, history, ramps of the signal
-    that deviates most."""
+    that deviates most.
+
+    The history is incidents a week of the last 90 days. Where the record is shorter, the mean of
+    all integrations stands for the days before it: an empty record is no sign of health.
+    """
     hours = np.arange(1, panel.hours + 1, dtype=float)
-    history = np.zeros(z.shape[:2])
-    for k, starts in enumerate(panel.starts):
-        before = np.searchsorted(starts, hours) - np.searchsorted(starts, hours - _HISTORY_H)
-        history[k] = before / np.clip(hours, 14 * 24, _HISTORY_H) * WEEK_H
-    base = np.ones((*history.shape, 1))
-    return np.concatenate([base, history[..., None], _ramps(z.max(axis=-1))], axis=-1)
+    counts = [
+        np.searchsorted(starts, hours) - np.searchsorted(starts, hours - _HISTORY_H)
+        for starts in panel.starts
+    ]
+    before = np.array(counts, float)
+    seen = np.minimum(hours, _HISTORY_H)
+    filled = before + before.mean(axis=0) / seen * (_HISTORY_H - seen)
+    history = filled[..., None] / _HISTORY_H * WEEK_H
+    return np.concatenate([np.ones_like(history), history, _ramps(z.max(axis=-1))], axis=-1)
 
 
 def outcomes(panel: Panel, horizon: int) -> tuple[Floats, Flags]:
@@ -178,96 +176,44 @@ def outcomes(panel: Panel, horizon: int) -> tuple[Floats, Flags]:
 
 
 def fit(x: Floats, y: Floats, horizon: int) -> Model:
-    """Learn weights of rows that lie ``_STEP_H`` hours apart: the mean of fits to resamples of
-    stretches of rows.
+    """Learn weights of rows that lie ``_STEP_H`` hours apart.
 
     Rows overlap by their horizon: each counts as its part of one independent trial. A weak
     exponential prior keeps a ramp that was never climbed from being given a weight.
     """
-    rng = np.random.default_rng(len(y))
-    blocks = max(len(y) * _STEP_H // WEEK_H, 1)
-    of_block = np.arange(len(y)) * blocks // max(len(y), 1)
-    drawn = [rng.multinomial(blocks, np.full(blocks, 1 / blocks))[of_block] for _ in range(_DRAWS)]
-    first = np.full(x.shape[1], max(float(y.mean()), 1e-4) / 2)
-    first = _likeliest(x, y, np.full(len(y), _STEP_H / horizon), first)
-    each = [_likeliest(x, y, n * _STEP_H / horizon, first) for n in drawn]
-    return Model(horizon, np.asarray(np.mean(each, axis=0)))
-
-
-def _likeliest(x: Floats, y: Floats, weight: Floats, first: Floats) -> Floats:
-    there = weight > 0
-    x, y, weight = x[there], y[there], weight[there]
+    weight = _STEP_H / horizon
 
     def loss(w: Floats) -> tuple[float, Floats]:
         h = np.maximum(x @ w, 1e-9)
         lost = np.where(y > 0, -np.log(-np.expm1(-h)), h)
         slope = np.where(y > 0, -1 / np.expm1(h), 1.0)
-        return float(weight @ lost) + float(w.sum()), x.T @ (weight * slope) + 1.0
+        return weight * float(lost.sum()) + float(w.sum()), weight * (x.T @ slope) + 1.0
 
+    rate = float(y.mean()) if len(y) else 0.0
+    first = np.full(x.shape[1], max(rate, 1e-4) / 2)
     done = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * x.shape[1])
-    return np.asarray(done.x)
-
-
-def corrected(model: Model, h: Floats, y: Floats) -> Model:
-    """The model with what its trials show: too sure or not sure enough, too high or too low.
-
-    Args:
-        h: expected numbers that were given in trials, uncorrected.
-    """
-    weight = _STEP_H / model.horizon
-
-    def loss(bend: Floats) -> float:
-        expected = _bent(h, bend)
-        lost = np.where(y > 0, -np.log(-np.expm1(-expected)), expected).sum()
-        prior = (bend[0] ** 2 + (bend[1] - 1) ** 2 + (bend[2] - 1) ** 2) / 0.18
-        return weight * float(lost) + float(prior)
-
-    done = minimize(loss, np.array([0.0, 1.0, 1.0]), method="Nelder-Mead")
-    shift, low, high = map(float, done.x)
-    return Model(model.horizon, model.weights, (shift, max(low, 0.1), max(high, 0.1)))
-
-
-def _bent(h: Floats, bend: Sequence[float] | Floats) -> Floats:
-    """Expected numbers, corrected."""
-    beyond = np.log(np.maximum(h, 1e-9)) - _BEND
-    slopes = bend[1] * np.minimum(beyond, 0) + bend[2] * np.maximum(beyond, 0)
-    return np.asarray(np.exp(np.clip(_BEND + bend[0] + slopes, -20, 3.5)))
+    return Model(horizon, np.asarray(done.x))
 
 
 def learn(panel: Panel, x: Floats, horizon: int) -> tuple[Model, Trials]:
-    """The model of all that is known, and its trials: each stretch of time predicted from those
-    before it, and corrected by the trials before it. What cannot be corrected yet (the first two
-    stretches) is no trial."""
+    """The model of all that is known, and its trials: each stretch of time but the first two,
+    predicted from those before it. The first fortnight has nothing to be measured against."""
     y, known = outcomes(panel, horizon)
     tried = np.full(y.shape, np.nan)
-    edges = np.linspace(0, panel.hours, FOLDS + 1).astype(int)
-    given: list[tuple[Floats, Floats]] = []
-    for begin, end in pairwise(edges[1:]):
-        model = fit(*_rows(x, y, known, 0, begin - horizon), horizon)
-        if given:
-            better = corrected(model, *_joined(given))
-            p = better.probability(x[:, begin:end])
-            tried[:, begin:end] = np.where(known[:, begin:end], p, np.nan)
-        later, came = _rows(x, y, known, begin, end)
-        given.append((later @ model.weights, came))
-    whole = fit(*_rows(x, y, known, 0, panel.hours), horizon)
-    return corrected(whole, *_joined(given)), Trials(horizon, tried, y)
+    edges = np.linspace(FORTNIGHT_H, panel.hours, FOLDS + 1).astype(int)
+    for begin, end in pairwise(edges[2:]):
+        model = fit(*_rows(x, y, known, begin - horizon), horizon)
+        p = model.probability(x[:, begin:end])
+        tried[:, begin:end] = np.where(known[:, begin:end], p, np.nan)
+    return fit(*_rows(x, y, known, panel.hours), horizon), Trials(horizon, tried, y)
 
 
-def _rows(x: Floats, y: Floats, known: Flags, begin: int, end: int) -> tuple[Floats, Floats]:
-    """Every sixth hour of a stretch, where the outcome is known."""
+def _rows(x: Floats, y: Floats, known: Flags, end: int) -> tuple[Floats, Floats]:
+    """Every sixth hour after the first fortnight, where the outcome is known."""
     there = np.zeros(y.shape, bool)
-    there[:, max(begin, 0) : max(end, 0) : _STEP_H] = True
+    there[:, FORTNIGHT_H:end:_STEP_H] = True
     there &= known
     return x[there], y[there]
-
-
-def _joined(given: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    return np.concatenate([h for h, _ in given]), np.concatenate([y for _, y in given])
-
-
-def _probability(h: Floats) -> Floats:
-    return np.asarray(-np.expm1(-np.minimum(h, 30.0)))
 
 
 # -- the record ---------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ _BY_ID = {signal.id: signal for signal in SIGNALS}
 _WEEK_CHECK = "Better than the usual rate for 7 days"
 _METHOD = (
     "Expected incidents are a base, a part for the incidents of the last 90 days, and a part for "
-    "the signal that deviates most from its own fortnight; learnt by maximum likelihood, tried on "
-    "later stretches that were not learnt from, and corrected by what those show."
+    "the signal that deviates most from its own fortnight; learnt by maximum likelihood and tried "
+    "on later stretches that were not learnt from."
 )
 
 

@@ -19,7 +19,7 @@ from meterstone.insight.studies.risk_rows import between
 from meterstone.insight.study import Source
 from meterstone.measure.compile import literal
 
-MODEL, VERSION = "additive_hazard", "1"
+MODEL, VERSION = "additive_hazard", "2"
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 SOON = timedelta(minutes=5)
