@@ -16,8 +16,6 @@ from meterstone.insight.roi import (
     fixed,
     measured,
     needed,
-    npv,
-    payback,
     returns,
     roi,
     swings,
@@ -38,12 +36,22 @@ def test_framework_inputs_give_its_figure() -> None:
 
 
 def test_present_value_and_payback_by_hand() -> None:
-    # −315 + 1412 / 1.1 + 1412 / 1.21 + 1412 / 1.331, thousands
+    """Without a flow: the investment now, an even year after it. −315 + 1412 / 1.1 + 1412 / 1.21 +
+    1412 / 1.331, thousands."""
     by_hand = -315_000 + 1_412_000 * (1 / 1.1 + 1 / 1.21 + 1 / 1.331)
-    assert npv(1_550_000, 315_000, 138_000, 0.1, 3) == pytest.approx(by_hand)
-    assert payback(1_550_000, 315_000, 138_000) == pytest.approx(12 * 315 / 1412)
-    assert payback(100, 315_000, 138_000) is None
-    assert payback(100, 0, 50) == 0
+    found = returns(FRAMEWORK)
+    assert found.npv.value == pytest.approx(by_hand)
+    assert found.payback.value == pytest.approx(12 * 315 / 1412)
+    # At 10 % a year a month costs 0.797414 %: n months of 1412 / 12 are worth 315 where
+    # n = −ln(1 − 315 × 0.00797414 / 117.667) / ln(1.00797414) = 2.7168
+    assert found.discounted.value == pytest.approx(2.7168, abs=1e-4)
+    never = returns(Inputs({"a": fixed(100)}, fixed(315_000), fixed(138_000)))
+    assert (never.payback.value, never.discounted.value, never.pays_back) == (None, None, 0)
+    assert returns(Inputs({"a": fixed(100)}, fixed(0), fixed(50))).payback.value == 0
+    slow = Inputs({"a": fixed(105)}, fixed(1_000), fixed(50), rate=0.1)
+    found = returns(slow)  # 55 a year on 1,000: paid in 18 years, and at 10 % never
+    assert found.payback.value == pytest.approx(12 * 1_000 / 55)
+    assert found.discounted.value is None
 
 
 def test_interval_of_a_normal_benefit_is_the_known_one() -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterstone.errors import InputError
+from meterstone.insight.cashflow import Flow, discounted_payback
 
 DRAWS = 20_000
 _Z95 = 1.959963984540054
@@ -102,6 +103,7 @@ class Inputs:
         operating: of that year.
         rate: discount rate a year (a share).
         years: that benefit and operating go on for, in the net present value.
+        flow: when they came, month by month; None: the investment now, and an even flow after it.
     """
 
     benefits: Mapping[str, Spread]
@@ -109,6 +111,7 @@ class Inputs:
     operating: Spread
     rate: float = 0.1
     years: int = 3
+    flow: Flow | None = None
 
     def __post_init__(self) -> None:
         if self.investment.low < 0 or self.operating.low < 0:
@@ -156,15 +159,18 @@ class Return:
 
     Attributes:
         roi: %, of the one year.
-        npv: USD, over the years, investment undiscounted at their beginning.
-        payback: months until what comes in has paid the investment; a bound of None: never.
-        pays_back: probability that it ever does.
+        npv: USD at the beginning, over the months on record and the years after them.
+        payback: months from the beginning until what comes in has paid what went out; a bound of
+            None: never.
+        discounted: the same, with each month at its worth at the beginning.
+        pays_back: probability that it ever does (undiscounted).
         draws: of the ROI, %.
     """
 
     roi: Span
     npv: Span
     payback: Span
+    discounted: Span
     pays_back: float
     draws: Array
 
@@ -183,18 +189,6 @@ def roi(benefit: float, investment: float, operating: float) -> float:
     return 100 * (benefit - cost) / cost
 
 
-def npv(benefit: float, investment: float, operating: float, rate: float, years: int) -> float:
-    """Net present value, USD: the investment now, what comes in at the end of each year."""
-    return (benefit - operating) * _annuity(rate, years) - investment
-
-
-def payback(benefit: float, investment: float, operating: float) -> float | None:
-    """Months until an even flow has paid the investment; None: never."""
-    if investment <= 0:
-        return 0.0
-    return 12 * investment / (benefit - operating) if benefit > operating else None
-
-
 def returns(inputs: Inputs, seed: int = 7, draws: int = DRAWS) -> Return:
     """The return, with intervals. Each input has a stream of draws of its own, so that exchanging
     one leaves the others as they are."""
@@ -207,17 +201,30 @@ def returns(inputs: Inputs, seed: int = 7, draws: int = DRAWS) -> Return:
     benefit = np.sum([drawn[name] for name in inputs.benefits], axis=0) + np.zeros(draws)
     cost = np.maximum(investment + operating, 1e-9)
     rois = 100 * (benefit - cost) / cost
-    values = (benefit - operating) * _annuity(inputs.rate, inputs.years) - investment
-    comes = benefit > operating
-    months = np.where(comes, 12 * investment / np.where(comes, benefit - operating, 1), np.inf)
     at = (
         sum(spread.likely for spread in inputs.benefits.values()),
         inputs.investment.likely, inputs.operating.likely,
     )  # fmt: skip
+    face = _over_time(inputs, *(np.array([float(each)]) for each in at))
+    values, months, discounted = _over_time(inputs, benefit, investment, operating)
     return Return(
-        _span(roi(*at), rois), _span(npv(*at, inputs.rate, inputs.years), values),
-        _span(payback(*at), months, is_payback=True), float(comes.mean()), rois,
+        _span(roi(*at), rois), _span(_known(face[0][0]), values),
+        _span(_known(face[1][0]), months, is_payback=True),
+        _span(_known(face[2][0]), discounted, is_payback=True),
+        float(np.isfinite(months).mean()), rois,
     )  # fmt: skip
+
+
+def _over_time(
+    inputs: Inputs, benefit: Array, investment: Array, operating: Array
+) -> tuple[Array, Array, Array]:
+    """Net present value, and payback without and with discount; infinite: never."""
+    flow, rate, money = inputs.flow, inputs.rate, (benefit, investment, operating)
+    if flow is not None:
+        value = flow.net_present_value(*money, rate, inputs.years)
+        return value, flow.payback(*money), flow.payback(*money, rate)
+    value = (benefit - operating) * _annuity(rate, inputs.years) - investment
+    return value, discounted_payback(*money, 0.0), discounted_payback(*money, rate)
 
 
 # -- sensitivity -----------------------------------------------------------------------------------
@@ -296,7 +303,8 @@ def _span(value: float | None, drawn: Array, *, is_payback: bool = False) -> Spa
     if not is_payback:
         middle = drawn.mean()
 
-    def known(edge: Any) -> float | None:
-        return float(edge) if math.isfinite(edge) else None
+    return Span(value, _known(middle), _known(low), _known(high))
 
-    return Span(value, known(middle), known(low), known(high))
+
+def _known(edge: Any) -> float | None:
+    return float(edge) if math.isfinite(edge) else None

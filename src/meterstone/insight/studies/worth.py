@@ -19,7 +19,7 @@ class Worth:
 
     name = "worth"
     title = "Return"
-    version = "1"
+    version = "2"
     facts = (
         "invoice", "cost", "work_sample", "attestation", "baseline", "connection", "forecast",
         "franchise", "payment",

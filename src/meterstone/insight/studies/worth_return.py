@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from meterstone.errors import InputError
 from meterstone.insight.benefits import STAGES, Assumptions, Benefit, Stage
+from meterstone.insight.cashflow import MOST_MONTHS
 from meterstone.insight.findings import (
     Advice,
     Cell,
@@ -19,11 +20,12 @@ from meterstone.insight.findings import (
     Point,
     Table,
 )
-from meterstone.insight.roi import Inputs, Return, Spread, fixed, returns, roi
+from meterstone.insight.roi import Inputs, Return, Span, Spread, fixed, returns, roi
 from meterstone.insight.studies.money import Money
 from meterstone.insight.studies.reading import NETWORK
+from meterstone.insight.studies.worth_flow import flow_of
 from meterstone.insight.studies.worth_words import contradictions, usd
-from meterstone.scorecard.values import format_value
+from meterstone.scorecard.values import count_text, format_value
 
 ROI = "roi_percentage"
 INVESTMENT, OPERATING = "development_investment", "annual_operating_costs"
@@ -70,6 +72,9 @@ class Returns:
         self.money, self.assume, self.ledger = money, assume, ledger
         self.own = [each for each in ledger if each.party == "operator"]
         self.target = money.target(ROI) or 0.0
+        found = flow_of(money)
+        self.flow = None if isinstance(found, str) else found
+        self.even = found if isinstance(found, str) else ""
         stages = [self._row(stage) for stage in STAGES]
         self.rows = {row.stage: row for row in (*stages, self._row("furthest"))}
 
@@ -82,7 +87,11 @@ class Returns:
             return Row(stage, None, None, f"nothing is {stage}")
         try:
             inputs = Inputs(
-                benefits, *costs, rate=self.assume.discount_rate, years=int(self.assume.years)
+                benefits,
+                *costs,
+                rate=self.assume.discount_rate,
+                years=int(self.assume.years),
+                flow=self.flow,
             )
         except InputError as error:
             return Row(stage, None, None, error.cause)
@@ -120,9 +129,8 @@ def return_finding(made: Returns) -> Finding:
         sentence=_sentence(made), withheld=proven.why or None,
         method=(
             "ROI = 100 × (benefit of a year − cost) / cost; cost is the whole investment so far "
-            "and the last twelve closed months of running it. Net present value and payback "
-            f"suppose that a year goes on like this for {made.assume.years:g} years, discounted at "
-            f"{100 * made.assume.discount_rate:g} % a year. Intervals: 20,000 draws from the "
+            f"and the last twelve closed months of running it. {_over_time(made)} Intervals: "
+            "20,000 draws from the "
             "declared distributions; a benefit that has not come to a stage counts nothing there. "
             "Risk adjustment by the mean of low, likely and high (Total Economic Impact)."
         ),
@@ -133,6 +141,24 @@ def return_finding(made: Returns) -> Finding:
         ),
         checks=tuple(_checks(made)), advice=tuple(_advice(made)),
     )  # fmt: skip
+
+
+def _over_time(made: Returns) -> str:
+    """How net present value and payback come about, in words."""
+    rate, years = f"{100 * made.assume.discount_rate:g} % a year", f"{made.assume.years:g} years"
+    if made.flow is None:
+        return (
+            "Net present value and payback suppose that all is invested at once and an even year "
+            f"goes on for {years}, discounted at {rate} ({made.even})."
+        )
+    return (
+        "Net present value and payback go by month, from the first in which money was spent or a "
+        f"shop was live, {count_text(len(made.flow.gained), 'months')} ago: costs in the months in "
+        "which they were booked (planned ones alike), benefits as the shops that were live, beside "
+        f"their mean of the last twelve months. After that the last year goes on: {years} in the "
+        f"net present value, at most {MOST_MONTHS // 12} until it has paid back. Discounted at "
+        f"{rate}; payback is told without and with discount."
+    )
 
 
 def _sentence(made: Returns) -> str:
@@ -187,10 +213,15 @@ def _figures(made: Returns) -> Iterator[Figure]:
             title = f"Net present value {of}"
             yield Figure(f"npv_{stage}", title, span.middle, "USD", span.low, span.high)
             back = row.found.payback
-            low, high = (back.low, back.high) if back.high is not None else (None, None)
-            yield Figure(
-                f"payback_{stage}", f"Payback {of}", back.middle, "months", low, high
-            )  # fmt: skip
+            yield _payback(f"payback_{stage}", f"Payback {of}", back)
+            late = row.found.discounted
+            yield _payback(f"payback_discounted_{stage}", f"Payback {of}, discounted", late)
+
+
+def _payback(id_: str, title: str, found: Span) -> Figure:
+    """Without an interval where some draws never pay back: half of one would mislead."""
+    low, high = (found.low, found.high) if found.high is not None else (None, None)
+    return Figure(id_, title, found.middle, "months", low, high)
 
 
 def _pictures(made: Returns) -> Iterator[Picture]:
@@ -210,13 +241,13 @@ def _by_stage(made: Returns) -> Table:
         Column("cost", "Cost", "USD"), Column("roi", "ROI at face value", "%"),
         Column("middle", "Risk-adjusted", "%"), Column("low", "95 % from", "%"),
         Column("high", "to", "%"), Column("npv", "Net present value", "USD"),
-        Column("payback", "Payback", "months"),
+        Column("payback", "Payback", "months"), Column("later", "Discounted", "months"),
         Column("chance", f"Chance of {made.target:g} %", "%"), Column("why", "Remark"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for row in made.rows.values():
         if row.inputs is None or row.found is None:
-            rows.append((row.title, *(None,) * 9, row.why))
+            rows.append((row.title, *(None,) * 10, row.why))
             continue
         span = row.found.roi
         never = "" if row.found.payback.middle is not None else "it never pays back at this rate"
@@ -225,7 +256,7 @@ def _by_stage(made: Returns) -> Table:
         rows.append((
             row.title, benefit, cost, span.value, span.middle, span.low,
             span.high, row.found.npv.middle, row.found.payback.middle,
-            round(100 * row.found.chance(made.target), 1), never,
+            row.found.discounted.middle, round(100 * row.found.chance(made.target), 1), never,
         ))  # fmt: skip
     return Table("by_evidence", "As claimed and as proven", columns, tuple(rows))
 
