@@ -26,6 +26,7 @@ from meterstone.cli import (
     reconciling,
     record,
     reporting,
+    rollout,
     sandbox,
     scorecards,
     simulating,
@@ -70,6 +71,7 @@ for part in (
     notifying,
     people,
     insight,
+    rollout,
     loading,
 ):
     app.add_typer(part.app)

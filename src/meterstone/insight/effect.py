@@ -319,8 +319,13 @@ def _freedom(frame: Any) -> int:
     return max(1, smaller - 1)
 
 
+def found_from(freedom: int) -> float:
+    """Of the noise of an estimate: the effect that is found with the chance `_POWER`."""
+    return _found(freedom) * math.sqrt((freedom + 1) / freedom)
+
+
 def _found(freedom: int) -> float:
-    """Of the standard error: the effect that is found with the chance `_POWER`."""
+    """Of the corrected standard error: the effect that is found with the chance `_POWER`."""
     return float(stats.t.ppf(0.975, freedom) + stats.t.ppf(_POWER, freedom))
 
 

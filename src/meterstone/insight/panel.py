@@ -125,15 +125,32 @@ def read_panel(path: Path, *, unit: str, time: str, first_treated: str, outcome:
     return panel
 
 
-def _rows(path: Path, unit: str, time: str, first_treated: str, outcome: str) -> list[_Row]:
+def read_untreated(path: Path, *, unit: str, time: str, outcome: str) -> Panel:
+    """The same of a file in which nobody is treated yet; see `read_panel`."""
+    rows = _rows(path, unit, time, None, outcome)
+    _once(path, rows, unit, time)
+    times = sorted({row.time for row in rows})
+    panel = Panel(times={bisect_left(times, row.time) + 1: row.when for row in rows})
+    for row in rows:
+        if not math.isnan(row.value):
+            panel.unit.append(row.unit)
+            panel.period.append(bisect_left(times, row.time) + 1)
+            panel.first.append(NEVER)
+            panel.outcome.append(row.value)
+    return panel
+
+
+def _rows(path: Path, unit: str, time: str, first_treated: str | None, outcome: str) -> list[_Row]:
     rows: list[_Row] = []
     kind = ""
-    for line, told in read_columns(path, [unit, time, first_treated, outcome]):
+    wanted = [unit, time, outcome, *([first_treated] if first_treated else [])]
+    for line, given in read_columns(path, wanted):
+        told = [*given[:2], given[3] if first_treated else "", given[2]]
         place = f"{path}:{line}"
         if not told[0]:
             raise InputError(f"there is no {unit}", place=place, mend="name it on each line")
         when, own = _time(told[1], time, place)
-        first, other = _first(told[2], first_treated, place)
+        first, other = _first(told[2], first_treated or "", place)
         kind = kind or own
         mixed = next((each for each in (own, other) if each not in ("", kind)), None)
         if mixed:

@@ -1,28 +1,34 @@
 """Before a roll-out: the smallest effect that it would show, and an order that makes it small.
 
 A plan is tried on the past: whoever would go live in each wave is pretended to have done so in
-earlier periods, in which nothing happened. What is then found by mistake is the noise of the plan,
-and 2.8 times that is the smallest effect found four times of five (H. Bloom, *Evaluation Review*
-19, 1995). The estimate is that of two-stage difference-in-differences: effects of unit and period
-from the rows not treated, and the mean of what is left on those that are.
+earlier periods, in which nothing happened. What is then found by mistake is the noise of the plan;
+its smallest effect found four times of five is a multiple of that (H. Bloom, *Evaluation Review*
+19, 1995): 2.8 where units are many, more where few are compared with, as it will be judged
+(`meterstone.insight.effect`). The estimate is that of two-stage difference-in-differences: effects
+of unit and period from the rows not treated, and the mean of what is left on those that are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from meterstone.insight.effect import LEAST_UNITS as LEAST_A_SIDE
+from meterstone.insight.effect import MOST_UNITS, found_from
+from meterstone.insight.panel import NEVER, Panel, counted
 from meterstone.insight.series import Floats
 
 LEAST_UNITS, LEAST_PERIODS = 10, 8
 DRAWS = 200
-_POWER = 0.8
-_WAVES = (2, 3, 4, 6)
+_WAVES = (1, 2, 3, 4, 6)
 _HELD_BACK = (0.0, 0.2, 0.33)
+_HISTORY = 24
+_WHOLE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Rollout:
         design: the one that shows the smallest effect.
         ahead: periods that are looked at from the first wave on.
         order: wave of each unit, 1 first; 0 is held back.
-        others: all designs that were tried, the best first.
+        others: all designs that were tried, the smallest effect first.
     """
 
     design: Design | None
@@ -60,46 +66,109 @@ class Rollout:
     withheld: str | None = None
 
 
-def plan(values: Mapping[str, Sequence[float]], periods: int, seed: int = 7) -> Rollout:
+def plan(
+    values: Mapping[str, Sequence[float]], periods: int, seed: int = 7, *,
+    waves: int | None = None, progress: Callable[[int, int], object] = lambda _done, _of: None,
+) -> Rollout:  # fmt: skip
     """The order in which units go live, so that the effect can be told.
 
     Args:
         values: the outcome of each unit before anybody is live, the same periods for all.
         periods: within how many periods everybody but those held back is live and looked at.
+        waves: so many; None: those that show the smallest effect.
+        progress: told how many layouts were tried, of how many.
     """
     units = sorted(values)
     table = np.array([values[unit] for unit in units], dtype=float)
-    if len(units) < LEAST_UNITS:
-        return _none(f"{len(units)} units; a plan takes {LEAST_UNITS}")
-    if table.ndim != 2 or table.shape[1] < LEAST_PERIODS or periods < 2:
-        return _none(f"a plan takes {LEAST_PERIODS} periods before, and 2 to come")
-    if not np.isfinite(table).all():
-        return _none("some unit lacks a value in some period")
-    if np.ptp(table) == 0:
-        return _none("the outcome is constant")
+    refused = _refused(table, periods)
+    if refused:
+        return _none(refused)
     # The plan is tried within the past: what is to come is as long as at most half of it.
     ahead = min(periods, table.shape[1] // 2)
-    designs = [
-        Design(waves, gap, held, _smallest(table, waves, gap, held, ahead, seed))
-        for waves, gap, held in _designs(len(units), ahead)
-    ]
-    best, *_ = ordered = sorted(designs, key=lambda each: each.smallest)
-    waves = _balanced(table, best.waves, best.held_back, np.random.default_rng(seed))
-    return Rollout(best, ahead, dict(zip(units, waves.tolist(), strict=True)), ordered)
+    layouts = list(dict.fromkeys(_designs(len(units), ahead, (waves,) if waves else _WAVES)))
+    if not layouts:
+        return _none(f"{waves} waves do not fit {len(units)} units and {ahead} periods to come")
+    designs = []
+    for number, (count, gap, held) in enumerate(layouts):
+        progress(number, len(layouts))
+        designs.append(Design(count, gap, held, _smallest(table, count, gap, held, ahead, seed)))
+    best = min(designs, key=lambda each: each.smallest)
+    # The smallest of many is partly luck: what is promised is drawn anew.
+    again = _smallest(table, best.waves, best.gap, best.held_back, ahead, seed + 1)
+    designs.remove(best)
+    best = replace(best, smallest=again)
+    ordered = sorted([best, *designs], key=lambda each: each.smallest)
+    order = _balanced(table, best.waves, best.held_back, np.random.default_rng(seed))
+    return Rollout(best, ahead, dict(zip(units, order.tolist(), strict=True)), ordered)
+
+
+def _refused(table: Floats, periods: int) -> str:
+    """Why there is no plan; empty where one can be made."""
+    if len(table) < LEAST_UNITS:
+        return (
+            f"{len(table)} units have a value in each of the newest {LEAST_PERIODS} periods or "
+            f"more; a plan takes {LEAST_UNITS}"
+        )
+    if len(table) > MOST_UNITS:
+        return f"{len(table):,} units; at most {MOST_UNITS:,} are planned at once"
+    if table.ndim != 2 or table.shape[1] < LEAST_PERIODS or periods < 2:
+        return f"a plan takes {LEAST_PERIODS} periods before, and 2 to come"
+    if not np.isfinite(table).all():
+        return "some unit lacks a value in some period"
+    if np.ptp(table) == 0:
+        return "the outcome is constant"
+    return ""
+
+
+def histories(panel: Panel) -> tuple[dict[str, list[float]], list[str]]:
+    """The newest periods, at most 24, of those not treated, the same for all: as many as four
+    fifths of them have without a gap. Also returns what is left out, a sentence each."""
+    rows: dict[str, dict[int, float]] = defaultdict(dict)
+    treated: set[str] = set()
+    for unit, period, first, value in zip(
+        panel.unit, panel.period, panel.first, panel.outcome, strict=True
+    ):
+        if first == NEVER:
+            rows[unit][period] = value
+        else:
+            treated.add(unit)
+    told = [*panel.dropped]
+    if treated:
+        told.append(f"{counted(len(treated), 'unit is', 'units are')} treated already")
+    last = max((max(periods) for periods in rows.values()), default=0)
+    for count in range(_HISTORY, LEAST_PERIODS - 1, -1):
+        periods = range(last - count + 1, last + 1)
+        whole = {
+            unit: [own[period] for period in periods]
+            for unit, own in rows.items()
+            if all(period in own for period in periods)
+        }
+        if whole and len(whole) >= _WHOLE * len(rows):
+            gone = len(rows) - len(whole)
+            if gone:
+                lacks = counted(gone, "unit lacks", "units lack")
+                told.append(f"{lacks} a value in the newest {count} periods")
+            return whole, told
+    return {}, told
 
 
 def _none(why: str) -> Rollout:
     return Rollout(None, 0, {}, (), why)
 
 
-def _designs(units: int, ahead: int) -> Iterator[tuple[int, int, float]]:
-    for held in _HELD_BACK:
-        for waves in (1, *_WAVES):
-            if held == 0 and waves == 1:
+def _designs(
+    units: int, ahead: int, counts: Sequence[int]
+) -> Iterator[tuple[int, int, float]]:  # fmt: skip
+    """Waves, periods between two, and share held back; only what an effect can be told from."""
+    for share in _HELD_BACK:
+        held = max(LEAST_A_SIDE, round(share * units)) if share else 0
+        for waves in counts:
+            if not held and waves == 1:
                 continue  # nobody to compare with
             gap = max(1, (ahead - 1) // waves)
-            if (waves - 1) * gap < ahead and units * (1 - held) >= 2 * waves:
-                yield waves, gap, held
+            live = units - held
+            if (waves - 1) * gap < ahead and live >= max(LEAST_A_SIDE, 2 * waves):
+                yield waves, gap, held / units
 
 
 def _balanced(table: Floats, waves: int, held: float, dice: np.random.Generator) -> Floats:
@@ -133,15 +202,16 @@ def _smallest(table: Floats, waves: int, gap: int, held: float, ahead: int, seed
     dice = np.random.default_rng(seed)
     found = []
     for _ in range(DRAWS):
-        wave = _balanced(table, waves, held, dice)
         start = table.shape[1] - ahead - int(dice.integers(0, max(1, table.shape[1] // 4)))
+        # Made alike by what was known then: waves that are alike in what came would err less.
+        wave = _balanced(table[:, :start], waves, held, dice)
         window = table[:, : start + ahead]
         first = np.where(wave > 0, start + (wave - 1) * gap, window.shape[1])
         treated = np.arange(window.shape[1])[None, :] >= first[:, None]
         found.append(did(window, treated))
-    freedom = len(table) - waves - 1
-    power = float(stats.t.ppf(0.975, freedom) + stats.t.ppf(_POWER, freedom))
-    return power * float(np.std(found, ddof=1))
+    back = round(len(table) * held)
+    smaller = min(len(table) - back, back) if back else len(table) - waves + 1
+    return found_from(smaller - 1) * float(np.std(found, ddof=1))
 
 
 def did(table: Floats, treated: NDArray[np.bool_]) -> float:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 
 from meterstone.insight.findings import Column, Figure, Finding, Table
 from meterstone.insight.panel import Panel
-from meterstone.insight.rollout import LEAST_PERIODS, Rollout, plan
+from meterstone.insight.rollout import Rollout, histories, plan
 from meterstone.insight.studies.reading import NETWORK
 
 AHEAD_MONTHS = 12
-_HISTORY = 24
 _METHOD = (
     "Each order is tried on the past of the same shops, in which nothing happened: what it finds "
     "there by mistake is its noise, and 2.8 times that is the smallest effect found four times of "
@@ -21,7 +19,7 @@ _METHOD = (
 
 def plan_finding(sales: Panel) -> Finding:
     """The plan, or why there is none."""
-    values = _histories(sales)
+    values, _ = histories(sales)
     found = plan(values, AHEAD_MONTHS)
     title = "Order of going live"
     about = {"study": "effect", "key": "plan", "scope": NETWORK, "title": title}
@@ -50,27 +48,6 @@ def plan_finding(sales: Panel) -> Finding:
         ),
         tables=(_order(found), _designs(found)),
     )  # fmt: skip
-
-
-def _histories(sales: Panel) -> dict[str, list[float]]:
-    """The newest months, at most two years, of those not live, where each of them has a value."""
-    rows: dict[str, dict[int, float]] = defaultdict(dict)
-    for unit, period, first, value in zip(
-        sales.unit, sales.period, sales.first, sales.outcome, strict=True
-    ):
-        if not first:
-            rows[unit][period] = value
-    last = max((max(months) for months in rows.values()), default=0)
-    for count in range(_HISTORY, LEAST_PERIODS - 1, -1):
-        months = range(last - count + 1, last + 1)
-        whole = {
-            unit: [own[month] for month in months]
-            for unit, own in rows.items()
-            if all(month in own for month in months)
-        }
-        if len(whole) >= 0.8 * len(rows):
-            return whole
-    return {}
 
 
 def _order(found: Rollout) -> Table:
