@@ -59,12 +59,19 @@ def shared_by(nodeid: str) -> str:
 
 
 _COSTLY = ("tests/sandbox", "tests/browser")
+_FIRST = (
+    *_COSTLY,
+    "tests/measure/test_oracle.py",
+    "tests/test_demo.py",
+    "tests/measure/test_incidents.py",
+    "tests/measure/test_synchronisation.py",
+)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: no process waits for the other at the end."""
-    turns = {folder: turn for turn, folder in enumerate(_COSTLY)}
+    turns = {shared: turn for turn, shared in enumerate(_FIRST)}
     items.sort(key=lambda item: turns.get(shared_by(item.nodeid), len(turns)))
 
 

@@ -7,6 +7,7 @@ With METERSTONE_NO_SKIP=1 (as in CI) a skipped test is a failure.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,10 @@ def main(arguments: list[str]) -> int:
 
 def run(tool: str, options: list[str]) -> int:
     print(f"$ {tool} {' '.join(options)}", flush=True)
-    return subprocess.run([PYTHON, "-m", tool, *options], cwd=ROOT, check=False).returncode
+    # Tests begin many processes: where nothing may be kept, each would compile the house anew.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [PYTHON, "-m", tool, *options]
+    return subprocess.run(command, cwd=ROOT, env=kept, check=False).returncode
 
 
 def check_coverage(report: dict) -> int:
