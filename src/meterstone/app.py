@@ -20,7 +20,7 @@ from collections.abc import Mapping as RowMapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
@@ -291,8 +291,8 @@ class Home:
             silence=Silence(lambda at: maintenance_windows(self._of_attestations, at)),
         )  # fmt: skip
 
-    def _of_attestations(self, sql: str) -> list[dict[str, Any]]:
-        source = self.warehouse.relation("attestation", None)
+    def _of_attestations(self, sql: str, known_at: datetime | None = None) -> list[dict[str, Any]]:
+        source = self.warehouse.relation("attestation", known_at)
         rows: list[dict[str, Any]] = self.warehouse.query(
             sql.format(attestation=source)
         ).to_pylist()
@@ -625,15 +625,29 @@ class Home:
         self.recorder.land(retraction_record(self.warehouse, fact, key, person, role))
         return self.recorder.map_new()
 
-    def attestations_due(self, within: timedelta = SOON) -> list[Due]:
-        """The review queue: statements that expire within a time or have expired."""
-        self.recorder.map_new()
-        return due(self.warehouse, datetime.now(UTC), within)
+    def attestations_due(
+        self,
+        within: timedelta = SOON,
+        at: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> list[Due]:
+        """The review queue: statements that expire within a time or have expired.
 
-    def maintenance(self) -> list[MaintenanceWindow]:
-        """The windows that were approved."""
+        Args:
+            within: of the moment.
+            at: the moment (UTC): what was stated after it does not count; None: now.
+            known_at: what was recorded after it (UTC) does not count; None: all does.
+        """
         self.recorder.map_new()
-        return maintenance_windows(self._of_attestations, datetime.now(UTC))
+        return due(self.warehouse, at or datetime.now(UTC), within, known_at)
+
+    def maintenance(
+        self, at: datetime | None = None, known_at: datetime | None = None
+    ) -> list[MaintenanceWindow]:
+        """The windows that were approved by a moment (UTC; None: now), as known at one."""
+        self.recorder.map_new()
+        known = partial(self._of_attestations, known_at=known_at)
+        return maintenance_windows(known, at or datetime.now(UTC))
 
     def approve_maintenance(
         self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str

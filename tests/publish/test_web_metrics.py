@@ -200,10 +200,13 @@ def test_days_that_are_alike_stand_in_one_row_and_none_is_lost(card: Card, home:
     assert sum(row["days"] for row in rows) == len(days)
 
 
-def test_a_page_of_the_ledger_says_that_it_shows_the_present(client: TestClient) -> None:
+def test_a_page_of_the_ledger_turns_to_the_day_that_was_chosen(client: TestClient) -> None:
     for path in ("/connections", "/maintenance", "/attestations"):
-        assert 'aria-label="As of"' not in client.get(path).text
+        assert 'aria-label="As of"' in client.get(path).text
         past = client.get(path, params={"day": "2026-09-30"}).text
-        assert "This page shows what holds now" in past
-        assert "You look at" not in past
+        assert 'aria-label="As of"' in past
+        assert "You look at what stood on record at" in past
+    form = client.get("/account", params={"day": "2026-09-30"}).text
+    assert "This page shows what holds now" in form
+    assert 'aria-label="As of"' not in form
     assert "You look at" in client.get("/gates", params={"day": "2026-09-30"}).text

@@ -13,7 +13,7 @@ file elsewhere (`meterstone audit verify --checkpoints COPY`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -74,6 +74,24 @@ def append(transaction: Transaction) -> None:
     transaction.run(sa.update(audit_head).values(size=tree.size, frontier=tree.to_bytes()))
 
 
+def entries_until(
+    transaction: Transaction, until: datetime, kinds: Collection[str]
+) -> Iterator[Entry]:
+    """Entries that were written by a moment, in their order, within a transaction that reads.
+
+    Args:
+        until: UTC.
+        kinds: of actions, without what was done: ``connection`` for ``connection.add``.
+    """
+    text = audit_entries.c.entry
+    written = sa.or_(*(text.contains(f'"action":"{kind}.', autoescape=True) for kind in kinds))
+    query = sa.select(text).where(written).order_by(audit_entries.c.number)
+    for each in transaction.run(query).scalars():
+        entry = _entry(each)
+        if entry.at <= until and entry.action.split(".")[0] in kinds:
+            yield entry
+
+
 class AuditLog:
     """The log of one ledger: reading, checkpoints, verification."""
 
@@ -100,11 +118,13 @@ class AuditLog:
         action: str | None = None,
         last: int | None = None,
         before: int | None = None,
+        until: datetime | None = None,
     ) -> list[Entry]:
         """Entries in their order: about a subject, of an action, the last so many of them.
 
         Args:
             before: only entries with a smaller number: the page before.
+            until: only entries that were written by then.
         """
         query = sa.select(audit_entries.c.entry).order_by(audit_entries.c.number.desc())
         if before is not None:
@@ -113,7 +133,8 @@ class AuditLog:
         with self._store.reading() as transaction:
             for text in transaction.run(query).scalars():
                 entry = _entry(text)
-                if subject in (None, entry.subject) and action in (None, entry.action):
+                late = until is not None and entry.at > until
+                if not late and subject in (None, entry.subject) and action in (None, entry.action):
                     found.append(entry)
                 if last is not None and len(found) >= last:
                     break

@@ -101,7 +101,10 @@ class Connections:
             changed_at=self._tx.now,
             version=1,
         )
-        self._tx.audit("connection.add", made.id, connector=connector, account=account, name=name)
+        self._tx.audit(
+            "connection.add", made.id, connector=connector, account=account, name=name,
+            franchise_id=franchise_id, environment=environment, status=status,
+        )  # fmt: skip
         self._tx.run(sa.insert(connections).values(_columns(made)))
         self._tell("new", made)
         return made
@@ -158,8 +161,9 @@ class Connections:
         if (old.status, old.reason, old.mend) == (status, reason, mend):
             return old
         self._tx.audit(
-            "connection.status", connection, before=old.status, after=status, reason=reason
-        )
+            "connection.status", connection, before=old.status, after=status, reason=reason,
+            mend=mend,
+        )  # fmt: skip
         changed = self._change(old, status=status, reason=reason, mend=mend)
         self._tell(old.status, changed)
         return changed
@@ -187,7 +191,8 @@ class Connections:
         old = self.get(connection)
         if expected_version is not None and old.version != expected_version:
             raise _changed(connection)
-        self._tx.audit("connection.update", connection, fields=sorted(values))
+        told = {name: value for name, value in values.items() if name != "settings"}
+        self._tx.audit("connection.update", connection, fields=sorted(values), **told)
         return self._change(old, **values)
 
     def _tell(self, before: Status, now: Connection) -> None:

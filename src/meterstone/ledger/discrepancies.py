@@ -135,7 +135,11 @@ class Discrepancies:
 
     def open(self, connection: str | None = None, entity: str | None = None) -> list[Discrepancy]:
         """The work list: what is open, the largest amount first."""
-        query = sa.select(discrepancies).where(_is_open(connection, entity))
+        return self.those(_is_open(connection, entity))
+
+    def those(self, which: sa.ColumnElement[bool]) -> list[Discrepancy]:
+        """Those of which a condition on their columns holds, the largest amount first."""
+        query = sa.select(discrepancies).where(which)
         rows = [_discrepancy(row) for row in self._tx.run(query.order_by(discrepancies.c.id))]
         return sorted(rows, key=lambda row: -abs(row.amount or 0.0))
 

@@ -34,6 +34,7 @@ from meterstone.ledger.leases import Leases, LeasesIn
 from meterstone.ledger.migrate import migrate
 from meterstone.ledger.notices import Notices
 from meterstone.ledger.outbox import Outbox
+from meterstone.ledger.past import Past
 from meterstone.ledger.people import People
 from meterstone.ledger.queue import Queue, QueueIn
 from meterstone.ledger.reports import Reports
@@ -100,6 +101,10 @@ class Change:
     def now(self) -> datetime:
         """When this transaction began, by the clock of the ledger."""
         return self._tx.now
+
+    def past(self, at: datetime) -> Past:
+        """The ledger as it was at a moment (UTC)."""
+        return Past(self._tx, at)
 
     def audit(self, action: str, subject: str, **detail: Any) -> None:
         """Note something that the parts do not note themselves, such as ``oauth.start``.

@@ -228,9 +228,13 @@ class Notices:
             raise InputError("there is no such notice", place=notice, mend="list the notices")
         return Notice(**row._mapping)
 
-    def all(self, limit: int = 100, incident: str | None = None) -> list[Notice]:
-        """Notices, newest first."""
+    def all(
+        self, limit: int = 100, incident: str | None = None, until: datetime | None = None
+    ) -> list[Notice]:
+        """Notices, newest first; about an incident, made by a moment."""
         query = sa.select(notices).order_by(notices.c.created_at.desc(), notices.c.id)
+        if until is not None:
+            query = query.where(notices.c.created_at <= until)
         if incident is not None:
             told = sa.cast(notices.c.incidents, sa.Text)
             query = query.where(told.contains(f'"{incident}"', autoescape=True))

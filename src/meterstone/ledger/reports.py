@@ -129,18 +129,26 @@ class Reports:
         return _run(row)
 
     def all(
-        self, *, limit: int = 100, kind: str | None = None, untold: bool = False
+        self,
+        *,
+        limit: int = 100,
+        kind: str | None = None,
+        untold: bool = False,
+        until: datetime | None = None,
     ) -> list[ReportRun]:
         """Runs, newest first.
 
         Args:
             untold: only those of which facts do not tell yet how they stand.
+            until: only those that were asked for by then.
         """
         query = sa.select(report_runs).order_by(
             report_runs.c.requested_at.desc(), report_runs.c.id.desc()
         )
         if kind is not None:
             query = query.where(report_runs.c.kind == kind)
+        if until is not None:
+            query = query.where(report_runs.c.requested_at <= until)
         if untold:
             stands = sa.case(
                 (

@@ -70,10 +70,10 @@ class Notifications:
 
     # -- channels and routes ----------------------------------------------------------------------
 
-    def channels(self) -> list[Channel]:
-        """All channels, by name."""
+    def channels(self, at: datetime | None = None) -> list[Channel]:
+        """All channels, by name; those that there were at a moment (UTC)."""
         with self._ledger.read() as seen:
-            return seen.notices.channels()
+            return seen.past(at).channels() if at else seen.notices.channels()
 
     def add_channel(self, name: str, url: str, actor: str) -> Channel:
         """A new channel; its URL is sealed and never shown again.
@@ -125,10 +125,11 @@ class Notifications:
         self._send(made.id, again=False)
         return self.notice(made.id)
 
-    def routes(self) -> list[Route]:
-        """All routes, by name."""
+    def routes(self, at: datetime | None = None) -> list[Route]:
+        """All routes, by name; those that there were at a moment (UTC)."""
         with self._ledger.read() as seen:
-            return [route_of(each) for each in seen.notices.routes()]
+            found = seen.past(at).routes() if at else seen.notices.routes()
+        return [route_of(each) for each in found]
 
     def put_route(self, route: Route, actor: str) -> str:
         """A new route, or other settings of one; its id.
@@ -152,10 +153,12 @@ class Notifications:
 
     # -- notices ----------------------------------------------------------------------------------
 
-    def notices(self, limit: int = 50, incident: str | None = None) -> list[Notice]:
-        """Messages, newest first."""
+    def notices(
+        self, limit: int = 50, incident: str | None = None, at: datetime | None = None
+    ) -> list[Notice]:
+        """Messages, newest first: about an incident, or all as they stood at a moment (UTC)."""
         with self._ledger.read() as seen:
-            return seen.notices.all(limit, incident)
+            return seen.past(at).notices(limit) if at else seen.notices.all(limit, incident)
 
     def notice(self, notice: str) -> Notice:
         """A message by its id.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from meterstone.errors import InputError, suggest
 from meterstone.ledger import Change, Ledger, Person, PersonStatus
@@ -23,10 +24,10 @@ class Directory:
         self._cache = cache
         self._limit = AttemptLimit(ledger)
 
-    def all(self) -> list[Person]:
-        """Everybody, by name."""
+    def all(self, at: datetime | None = None) -> list[Person]:
+        """Everybody, by name; as they were at a moment (UTC)."""
         with self._ledger.read() as seen:
-            return seen.people.all()
+            return seen.past(at).people() if at else seen.people.all()
 
     def get(self, person: str) -> Person:
         """A person by id or by name.

@@ -25,8 +25,13 @@ class Attests(Protocol):
     ) -> Mapping[str, Any]:
         """Put a statement on record."""
 
-    def attestations_due(self, within: timedelta = ...) -> Sequence[Any]:
-        """Statements that expire within a time or have expired, soonest first."""
+    def attestations_due(
+        self,
+        within: timedelta = ...,
+        at: datetime | None = ...,
+        known_at: datetime | None = ...,
+    ) -> Sequence[Any]:
+        """Statements that expire within a time of a moment or have expired, soonest first."""
 
     def retract(self, fact: str, key: Mapping[str, str], person: str, role: str) -> object:
         """Withdraw a statement."""

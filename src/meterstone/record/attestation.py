@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 from meterstone.errors import InputError, suggest
@@ -180,28 +180,45 @@ def retraction_record(
     )
 
 
-def due(warehouse: Warehouse, now: datetime, within: timedelta = SOON) -> list[Due]:
+def due(
+    warehouse: Warehouse,
+    now: datetime,
+    within: timedelta = SOON,
+    known_at: datetime | None = None,
+) -> list[Due]:
     """The review queue: statements that expire within a time or have expired, soonest first.
 
     A statement that was renewed (a newer review of the same register, a newer observation of the
     same company) is not due.
+
+    Args:
+        now: the moment (UTC); what was stated after it does not count.
+        known_at: what was recorded after it (UTC) does not count; None: all does.
     """
     found = [
         entry
         for schema in vocabulary().values()
-        for entry in _due_of(warehouse, schema, now, now + within)
+        for entry in _due_of(warehouse, schema, (now, now + within), known_at)
     ]
     return sorted(found, key=lambda entry: (entry.expires_at, entry.fact, entry.what))
 
 
-def _due_of(warehouse: Warehouse, schema: FactSchema, now: datetime, until: datetime) -> list[Due]:
+def _due_of(
+    warehouse: Warehouse,
+    schema: FactSchema,
+    bounds: tuple[datetime, datetime],
+    known_at: datetime | None,
+) -> list[Due]:
     columns = _RENEWS.get(schema.name, schema.key)
+    now, until = bounds
     rows = warehouse.query(
-        f"SELECT * FROM {warehouse.relation(schema.name, None)} AS r "
-        "WHERE expires_at IS NOT NULL AND environment = 'production' AND NOT synthetic"
+        f"SELECT * FROM {warehouse.relation(schema.name, known_at)} AS r "
+        "WHERE expires_at IS NOT NULL AND environment = 'production' AND NOT synthetic "
     ).to_pylist()
     newest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in sorted(rows, key=lambda row: str(row[schema.event_time])):
+        if _moment(row[schema.event_time]) > now:
+            continue
         newest[tuple(row[name] for name in columns)] = row
     return [
         Due(
@@ -217,6 +234,13 @@ def _due_of(warehouse: Warehouse, schema: FactSchema, now: datetime, until: date
         for renewed, row in newest.items()
         if (expires := row["expires_at"].replace(tzinfo=UTC)) <= until
     ]
+
+
+def _moment(stated: date | datetime) -> datetime:
+    """When something was stated; a day counts from its beginning."""
+    if isinstance(stated, datetime):
+        return stated.replace(tzinfo=UTC)
+    return datetime.combine(stated, time(), UTC)
 
 
 def _row(schema: FactSchema, statement: Statement, now: datetime) -> dict[str, Any]:

@@ -85,10 +85,11 @@ class Planned:
                         ReportPlan(kind=kind, active=True, at=at, channels=(), since=since)
                     )
 
-    def plans(self) -> list[ReportPlan]:
-        """When each kind is made, in the order of `KINDS`."""
+    def plans(self, at: datetime | None = None) -> list[ReportPlan]:
+        """When each kind is made, in the order of `KINDS`; when it was, at a moment (UTC)."""
         with self._ledger.read() as seen:
-            found = {plan.kind: plan for plan in seen.reports.plans()}
+            plans = seen.past(at).report_plans() if at else seen.reports.plans()
+        found = {plan.kind: plan for plan in plans}
         return [found[kind] for kind in KINDS if kind in found]
 
     def plan(self, plan: ReportPlan, actor: str) -> None:

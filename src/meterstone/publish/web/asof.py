@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import QueryParams
 
@@ -31,6 +32,14 @@ class AsOf:
     def is_now(self) -> bool:
         """Whether the newest is shown."""
         return self == AsOf()
+
+    def until(self, zone: ZoneInfo) -> datetime | None:
+        """The moment (UTC) at which the ledger is shown: the end of the day, or what was known
+        before it ended; None: now."""
+        if self.day is None:
+            return self.known_at
+        end = datetime.combine(self.day + timedelta(days=1), time(), zone).astimezone(UTC)
+        return min(end, self.known_at) if self.known_at else end
 
     @property
     def query(self) -> dict[str, str]:

@@ -74,14 +74,15 @@ class _Pages:
 
     def all(self, request: Request) -> Response:
         """What is stated and until when; and what can be stated."""
-        now = datetime.now(UTC)
+        at, known_at = self.site.until(request), self.site.as_of(request).known_at
+        due = self.home.attestations_due(_ALL, at, known_at)
         done = request.query_params.get("done", "")
         return self.site.render(
-            request, "attestations.html", present=True,
-            may=_may(request),
+            request, "attestations.html", at=at,
+            may=at is None and _may(request),
             done=done if done in self.home.attestation_forms() else "",
-            **list_context(self.home.attestations_due(_ALL), list(self.home.attestation_forms()),
-                           now, Shown.of(request.query_params)),
+            **list_context(due, list(self.home.attestation_forms()), at or datetime.now(UTC),
+                           Shown.of(request.query_params)),
         )  # fmt: skip
 
     def form(self, request: Request) -> Response:

@@ -82,15 +82,14 @@ def routes(site: Site, ledger: Ledger) -> list[BaseRoute]:
     """The page of the audit log."""
 
     def page(request: Request) -> Response:
-        asked = Asked.of(request.query_params)
+        asked, at = Asked.of(request.query_params), site.until(request)
         found = ledger.audit.entries(
-            subject=asked.subject, action=asked.action, before=asked.before, last=PAGE + 1
+            subject=asked.subject, action=asked.action, before=asked.before, last=PAGE + 1, until=at
         )
         report = ledger.audit.verify() if asked.verify else None
         return site.render(
-            request, "audit.html", present=True,
-            **context(asked, found, names_of(ledger), report),
-        )  # fmt: skip
+            request, "audit.html", at=at, **context(asked, found, names_of(ledger), report)
+        )
 
     return [Route("/audit", page, methods=["GET"])]
 

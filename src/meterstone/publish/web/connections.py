@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -114,12 +115,11 @@ class _Connections:
 
     def all(self, request: Request) -> Response:
         """Everything that is connected, and can be."""
-        with self._ledger.read() as seen:
-            found = seen.connections.all()
+        at = self._site.until(request)
         return self._site.render(
-            request, "connections.html", present=True,
+            request, "connections.html", at=at,
             title="Connections", may=self._may(request),
-            **list_context(self._doors.systems(), found),
+            **list_context(self._doors.systems(), self._connected(at), past=at is not None),
         )  # fmt: skip
 
     def new(self, request: Request) -> Response:
@@ -187,14 +187,14 @@ class _Connections:
         error: MeterstoneError | None = None,
         checks: Sequence[Check] = (),
     ) -> Response:
-        wanted = request.path_params["connection"]
-        with self._ledger.read() as seen:
-            found = next((c for c in seen.connections.all() if c.id == wanted), None)
+        wanted, at = request.path_params["connection"], self._site.until(request)
+        found = next((c for c in self._connected(at) if c.id == wanted), None)
         if found is None:
-            return self._site.error(request, HTTPStatus.NOT_FOUND)
+            then = "It was not connected then." if at else ""
+            return self._site.error(request, HTTPStatus.NOT_FOUND, then)
         systems = {system.key: system for system in self._doors.systems()}
         return self._site.render(
-            request, "connection.html", present=True,
+            request, "connection.html", at=at,
             title=found.name or found.id, may=self._may(request),
             done=_DONE.get(request.query_params.get("done", ""), ""), error=error,
             **connection_context(found, systems.get(found.connector), checks), **answer_to(error),
@@ -209,28 +209,40 @@ class _Connections:
 
     def _may(self, request: Request) -> bool:
         principal = self._site.principal(request)
-        return principal is not None and principal.may(Right.CONNECT)
+        now = self._site.until(request) is None
+        return now and principal is not None and principal.may(Right.CONNECT)
+
+    def _connected(self, at: datetime | None) -> list[Connection]:
+        with self._ledger.read() as seen:
+            return seen.past(at).connections() if at else seen.connections.all()
 
     def _actor(self, request: Request) -> str:
         principal = self._site.principal(request)
         return principal.id if principal else "page"
 
 
-def list_context(systems: Sequence[System], found: Sequence[Connection]) -> Mapping[str, Any]:
-    """What the list shows: every system, with what is connected of it."""
+def list_context(
+    systems: Sequence[System], found: Sequence[Connection], *, past: bool = False
+) -> Mapping[str, Any]:
+    """What the list shows: every system, with what is connected of it.
+
+    Args:
+        past: it is of a moment that is over.
+    """
     by_system: dict[str, list[Connection]] = {}
     for each in found:
         if each.status != "disconnected":
             by_system.setdefault(each.connector, []).append(each)
     broken = sum(each.status == "broken" for some in by_system.values() for each in some)
     said = count_text(len(by_system), "systems")
+    needs = "needed" if past else "needs" if broken == 1 else "need"
     return {
         "sentence": f"{broken} of {count_text(sum(map(len, by_system.values())), 'connections')} "
-        f"{'needs' if broken == 1 else 'need'} somebody to sign in again."
+        f"{needs} somebody to sign in again."
         if broken
-        else f"{said} connected, nothing needs you."
+        else f"{said} connected, nothing {'needed anybody' if past else 'needs you'}."
         if by_system
-        else "Nothing is connected yet.",
+        else f"Nothing {'was connected then' if past else 'is connected yet'}.",
         "systems": [
             {
                 "system": system,

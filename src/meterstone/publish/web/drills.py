@@ -147,11 +147,12 @@ def routes(
     """``/drills``."""
 
     def show(request: Request) -> Response:
-        found = kept.drills(MOST)
+        at = site.until(request)
+        found = [each for each in kept.drills(MOST) if at is None or each.ended_at <= at]
         sentence, lede = headline(found)
         now, zone = time(), site.board.zone
         return site.render(
-            request, "drills.html", title="Drills", sentence=sentence, lede=lede,
+            request, "drills.html", at=at, title="Drills", sentence=sentence, lede=lede,
             kinds=kinds(found), rows=[row(each, now, zone) for each in found[:SHOWN]],
             count=len(found),
         )  # fmt: skip

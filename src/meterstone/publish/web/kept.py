@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from meterstone.detect.service import AlertPort
 from meterstone.ledger import Discrepancy, Incident, Ledger
@@ -38,8 +39,12 @@ class LedgerKept:
         """Incidents, newest first."""
         return self._alerts.incidents(limit=limit)
 
-    def work(self) -> Sequence[Discrepancy]:
-        """The work list, the largest amount first; as it was some seconds ago at most."""
+    def work(self, at: datetime | None = None) -> Sequence[Discrepancy]:
+        """The work list, the largest amount first; as it was some seconds ago at most, or at a
+        moment (UTC)."""
+        if at is not None:
+            with self._ledger.read() as seen:
+                return seen.past(at).work()
         kept = self._work
         if kept is None or self._clock() - kept[0] > _FRESH_S:
             with self._ledger.read() as seen:

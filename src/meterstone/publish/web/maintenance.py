@@ -50,8 +50,10 @@ class Window(Protocol):
 class Maintains(Protocol):
     """An opened home, as far as windows need it."""
 
-    def maintenance(self) -> Sequence[Window]:
-        """All windows that were agreed."""
+    def maintenance(
+        self, at: datetime | None = ..., known_at: datetime | None = ...
+    ) -> Sequence[Window]:
+        """All windows that were agreed; by a moment, as known at one."""
 
     def approve_maintenance(
         self, scope: str, start: datetime, end: datetime, reason: str, person: str, role: str
@@ -112,16 +114,17 @@ class _Maintenance:
     def _page(
         self, request: Request, given: Sent, error: MeterstoneError | None = None
     ) -> Response:
-        principal = self.site.principal(request)
+        principal, at = self.site.principal(request), self.site.until(request)
+        windows = self.home.maintenance(at, self.site.as_of(request).known_at)
         choices = [(_EVERYTHING, "The whole network")]
         choices += [(str(each.scope), each.name) for each in self._integrations()]
         return self.site.render(
-            request, "maintenance.html", present=True,
+            request, "maintenance.html", at=at,
             title="Maintenance", error=error, choices=choices,
             typed={name: given.one(name) for name in ("scope", "start", "end", "reason")},
             done="done" in request.query_params and error is None,
-            may=principal is not None and principal.may(Right.MAINTAIN),
-            **windows_context(self.home.maintenance(), datetime.now(UTC), dict(choices)),
+            may=at is None and principal is not None and principal.may(Right.MAINTAIN),
+            **windows_context(windows, at or datetime.now(UTC), dict(choices)),
             **answer_to(error),
         )  # fmt: skip
 

@@ -101,8 +101,9 @@ class _Pages:
 
     def route(self, request: Request) -> Response:
         """A route, or the form of a new one."""
-        found = _found(self.notify.routes(), request.path_params["route"])
-        channels = self.notify.channels()
+        at = self.site.until(request)
+        found = _found(self.notify.routes(at), request.path_params["route"])
+        channels = self.notify.channels(at)
         if found is None and request.path_params["route"] != "new":
             return self.site.error(request, HTTPStatus.NOT_FOUND)
         shown = found or Telling(name="", channel=channels[0].id if channels else "")
@@ -140,9 +141,10 @@ class _Pages:
         error: MeterstoneError | None = None,
         typed_name: str = "",
     ) -> Response:
-        found = page_context(self.notify.channels(), self.notify.routes(), self.notify.notices())
+        at, notify = self.site.until(request), self.notify
+        found = page_context(notify.channels(at), notify.routes(at), notify.notices(at=at))
         return self.site.render(
-            request, "notifications.html", present=True,
+            request, "notifications.html", at=at,
             done=done, error=error, typed_name=typed_name,
             **found, **answer_to(error),
         )  # fmt: skip
@@ -152,7 +154,7 @@ class _Pages:
     ) -> Response:
         new = request.path_params["route"] == "new"
         return self.site.render(
-            request, "route.html", present=True,
+            request, "route.html", at=self.site.until(request),
             error=error, new=new, action=request.url.path,
             **context, **answer_to(error),
         )  # fmt: skip

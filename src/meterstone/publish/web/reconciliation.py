@@ -29,8 +29,8 @@ _NOBODY = "nobody"
 class WorkList(Protocol):
     """What a person may do with the work list."""
 
-    def work(self) -> Sequence[Discrepancy]:
-        """What is open, the largest amount first."""
+    def work(self, at: datetime | None = ...) -> Sequence[Discrepancy]:
+        """What is open, the largest amount first; what was at a moment."""
 
     def accept(self, discrepancy: int, reason: str, actor: str) -> Discrepancy:
         """Take something off, with the reason.
@@ -121,7 +121,8 @@ class _Pages:
         return self._page(request, error)
 
     def _page(self, request: Request, error: MeterstoneError | None = None) -> Response:
-        found = self.work.work()
+        at = self.site.until(request)
+        found = self.work.work(at)
         connection = request.query_params.get("connection", "")
         person = request.query_params.get("person", "")
         shown = [
@@ -131,10 +132,11 @@ class _Pages:
         ]  # fmt: skip
         sentence, lede = headline(found)
         principal = self.site.principal(request)
-        may = principal is not None and principal.may(Right.RESPOND)
-        now, zone = self.time(), self.site.board.zone
+        may = at is None and principal is not None and principal.may(Right.RESPOND)
+        now, zone = at or self.time(), self.site.board.zone
         return self.site.render(
-            request, "reconciliation.html", title="Reconciliation", sentence=sentence, lede=lede,
+            request, "reconciliation.html", at=at, title="Reconciliation",
+            sentence=sentence, lede=lede,
             items=[item(each, now, zone, self.work.called) for each in shown[:MOST]],
             count=len(shown), connection=connection, person=person, nobody=_NOBODY,
             connections=sorted({each.connection for each in found}),

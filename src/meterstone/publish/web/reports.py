@@ -128,13 +128,15 @@ class _Reports:
     def _page(
         self, request: Request, given: Sent, error: MeterstoneError | None = None
     ) -> Response:
+        at = self._site.until(request)
         with self._ledger.read() as seen:
-            runs = seen.reports.all(limit=_MOST_LISTED)
+            runs = (seen.past(at).reports(_MOST_LISTED) if at
+                    else seen.reports.all(limit=_MOST_LISTED))  # fmt: skip
         days = self._site.board.days(NETWORK)
         scopes = self._scopes()
         names = {str(scope): name for scope, name in scopes}
         return self._site.render(
-            request, "reports.html", title="Reports", error=error, kinds=KINDS, scopes=names,
+            request, "reports.html", at=at, title="Reports", error=error, kinds=KINDS, scopes=names,
             may_plan=self._may_plan(request),
             typed={name: given.one(name) for name in ("kind", "scope", "day")},
             bounds=(days[0], days[-1]) if days else None,
@@ -227,10 +229,11 @@ class _Plans:
         return RedirectResponse(f"{PLANS.href}?done={kind}", HTTPStatus.SEE_OTHER, NO_STORE)
 
     def _page(self, request: Request, error: MeterstoneError | None = None) -> Response:
+        at = self._site.until(request)
         done = KINDS.get(request.query_params.get("done", ""))  # type: ignore[call-overload]  # any text
         return self._site.render(
-            request, "report_plans.html", title="Plan reports", present=True, error=error,
-            kinds=KINDS, plans=self._plans.plans(), ways=self._plans.ways(),
+            request, "report_plans.html", title="Plan reports", at=at, error=error,
+            kinds=KINDS, plans=self._plans.plans(at), ways=self._plans.ways(),
             done=done.title if done and error is None else "", **answer_to(error),
         )  # fmt: skip
 

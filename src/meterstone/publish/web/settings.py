@@ -30,6 +30,6 @@ def routes(site: Site, settings: Sequence[Setting]) -> list[BaseRoute]:
     """The index, of the pages of settings that there are."""
 
     def index(request: Request) -> Response:
-        return site.render(request, "settings.html", present=True, entries=settings)
+        return site.render(request, "settings.html", entries=settings)
 
     return [Route("/settings", index, methods=["GET"])]

@@ -84,6 +84,11 @@ class Site:
         known = self.board.revisions(NETWORK, as_of.day)
         return AsOf(as_of.day, known[0].known_at if known else None)
 
+    def until(self, request: Request) -> datetime | None:
+        """The moment (UTC) of the past that the reader chose, for pages of the ledger; None: now.
+        Such a page gives it to `render` as ``at``, and has no form then."""
+        return self.as_of(request).until(self.board.zone)
+
     def card(self, request: Request, scope: Scope = NETWORK) -> Card | None:
         """The scorecard of a scope as the reader wants it."""
         as_of = self.as_of(request)
@@ -226,6 +231,7 @@ class Site:
             "card": card,
             "label": self.board.label,
             "busy": self.busy(),
+            "at": None,  # of a page of the ledger: the moment that it shows; None: now
             "present": False,  # whether a page shows what holds now, whatever day was chosen
             "csrf": self.csrf,
             "style": static_file("meterstone.css").address,

@@ -126,16 +126,16 @@ class _People:
         return _back(person, "token")
 
     def _found(self, request: Request) -> Person | None:
-        people = self.house.directory.all()
+        people = self.house.directory.all(self.site.until(request))
         return next((p for p in people if p.id == request.path_params["person"]), None)
 
     def _list(
         self, request: Request, given: Sent, error: MeterstoneError | None = None
     ) -> Response:
-        names = ("name", "called", "email", "role", "franchises")
+        names, at = ("name", "called", "email", "role", "franchises"), self.site.until(request)
         return self.site.render(
-            request, "people.html", present=True,
-            people=self.house.directory.all(), roles=ROLES, error=error,
+            request, "people.html", at=at,
+            people=self.house.directory.all(at), roles=ROLES, error=error,
             typed={name: given.one(name)[:1000] for name in names}, **answer_to(error),
         )  # fmt: skip
 
@@ -161,7 +161,7 @@ class _People:
         return self.site.render(
             request,
             "person.html",
-            present=True,
+            at=self.site.until(request),
             error=error,
             done=done,
             **context,
