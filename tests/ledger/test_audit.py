@@ -67,7 +67,10 @@ def test_an_entry_says_who_did_what_when(ledger: Ledger, clock: Clock) -> None:
     entry = ledger.audit.entries()[-1]
     assert (entry.number, entry.at, entry.actor) == (1, clock.moment, "person:anna")
     assert (entry.action, entry.subject) == ("connection.add", connection.id)
-    assert entry.detail == {"connector": "square", "account": "M1", "name": "Main"}
+    assert entry.detail == {
+        "connector": "square", "account": "M1", "name": "Main", "franchise_id": None,
+        "environment": "production", "status": "new",
+    }  # fmt: skip
 
 
 def test_entries_are_found_by_subject_action_and_recency(ledger: Ledger) -> None:

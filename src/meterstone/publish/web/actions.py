@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 
 from starlette.requests import Request
 
@@ -14,7 +14,6 @@ from meterstone.insight.findings import Cell, Finding
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Right
 from meterstone.publish.prevention import Prevention, look
-from meterstone.publish.web.asof import AsOf
 from meterstone.publish.web.forms import Sent
 from meterstone.publish.web.site import NETWORK, Site
 from meterstone.scorecard.values import VerdictLook, format_value
@@ -93,7 +92,7 @@ class Acting:
         if study not in STUDIES:
             return None
         as_of = self._site.as_of(request)
-        until = None if as_of.day is None else self._end(as_of)
+        until = self._site.until(request)
         found = [
             each for each in self._prevention.all(study, until, as_of.known_at)
             if about is None or _is_about(each, about)
@@ -145,12 +144,6 @@ class Acting:
             str(principal.role) if principal else "", given.one("reason"),
         )  # fmt: skip
         return self._prevention.say(given.one("action"), said)
-
-    def _end(self, as_of: AsOf) -> datetime:
-        """The end of the day that was chosen."""
-        assert as_of.day is not None  # noqa: S101  # the caller has looked
-        after = as_of.day + timedelta(days=1)
-        return datetime.combine(after, time(), self._site.board.zone).astimezone(UTC)
 
 
 def _is_about(action: PreventiveAction, finding: Finding) -> bool:
