@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,7 +21,7 @@ from meterstone.insight.studies.targets import Targets
 from meterstone.insight.study import Source
 from meterstone.insight.targets import replay, tenable
 from meterstone.measure.results import Scope
-from proof.outlook import asked, tenths
+from proof.outlook import Asked, Held, asked, tenths
 
 DAY = date(2026, 3, 31)
 UPTIME = "IntegrationPerformanceMetrics.target_metrics.integration_uptime"
@@ -66,13 +66,40 @@ def test_days_are_judged_as_the_gate_says() -> None:
     assert judged(told, missing_breaks=True) == days(".uu")
 
 
-def test_the_proof_in_small() -> None:
-    rows = [row for seed in range(120) for row in asked(seed)]
-    assert len(rows) > 400
-    said = sum(chance for chance, _ in rows) / len(rows)
-    came = sum(passed for _, passed in rows) / len(rows)
-    assert said == pytest.approx(came, abs=0.1)
-    assert {row[-1] for row in tenths(rows, 120)} <= {"yes", "NO"}
+@pytest.fixture(scope="module")
+def rows() -> list[Asked]:
+    return [row for seed in range(120) for row in asked(seed)]
+
+
+def test_the_proof_in_small(rows: list[Asked]) -> None:
+    assert len(rows) > 800
+    for days in (30, 90):
+        for kind in ("pass", "gate", "target"):
+            held = Held.of([row for row in rows if row.kind == kind and row.days == days])
+            assert held is not None
+            assert held.holds, (kind, days, held)
+    counted = [held.questions for _, held in tenths(rows)]
+    assert sum(counted) == len(rows)
+
+
+def test_a_model_that_says_too_much_does_not_pass_the_proof(rows: list[Asked]) -> None:
+    bold = [replace(row, said=0.5 + row.said / 2) for row in rows if row.kind == "gate"]
+    assert any(held.judged and not held.holds for _, held in tenths(bold))
+
+
+def test_chance_counts_programmes_and_not_questions() -> None:
+    def row(programme: int, came: bool) -> Asked:
+        return Asked(programme, "pass", 30, 45, 90, False, 0.5, came)
+
+    apart = [row(at, at % 2 == 0) for at in range(100)]
+    together = [row(at // 4, (at // 4) % 2 == 0) for at in range(100)]
+    one, four = Held.of(apart), Held.of(together)
+    assert one is not None
+    assert four is not None
+    assert one.chance == pytest.approx(9.8)
+    assert four.chance == pytest.approx(19.6, rel=0.05)
+    assert (one.programmes, four.programmes) == (100, 25)
+    assert Held.of([]) is None
 
 
 # --- targets --------------------------------------------------------------------------------------
@@ -148,7 +175,7 @@ def source(board: Board) -> Source:
 def gate(pattern: str, **more: Any) -> dict[str, Any]:
     return {
         "id": "operations_90_days", "title": "Ninety days", "needed": 90, "run": 0,
-        "passed": False,
+        "passed": False, "chance": {UPTIME: 0.5, P95: 0.5},
         "days": [
             {"verdict": "broken" if each.held_back_by else "met",
              "held_back_by": sorted(each.held_back_by)}

@@ -11,12 +11,6 @@ import numpy as np
 
 from meterstone.insight.runs import Chain, Floats
 
-HALF_LIFE = 35.0
-LEVEL, SLOPE = 0.21, 0.82
-"""Log odds of a pass = LEVEL + SLOPE x those of the chain: programmes change, so a record says a
-little less than it seems to. Learnt from 2,500 simulated programmes; `./run proof outlook` holds it
-against others."""
-
 LEAST_DAYS = 30
 """Judged days below which nothing is said."""
 
@@ -53,12 +47,14 @@ class Outlook:
         needed: met days in a row that pass it.
         run: those that there are.
         within: for how many days ahead.
+        targets: how many have to be met for a day to be met.
     """
 
     record: tuple[Day, ...]
     needed: int
     run: int
     within: int
+    targets: int = 1
 
     @property
     def ever_met(self) -> bool:
@@ -68,7 +64,7 @@ class Outlook:
     @cached_property
     def chances(self) -> Floats:
         """The chance that it is passed by the end of each day ahead."""
-        return chances([not day.held_back_by for day in self.record], self)
+        return self._chain().passes(self.needed, self.within, self.run)
 
     def on(self, share: float) -> int | None:
         """Days until it is passed with this chance; None: not within those looked at."""
@@ -77,7 +73,7 @@ class Outlook:
 
     def holds(self, days: int) -> float:
         """The chance that each of the next days is met."""
-        return Chain.of([not day.held_back_by for day in self.record], HALF_LIFE).holds(days)
+        return self._chain().holds(days)
 
     def breakers(self) -> list[Breaker]:
         """Everything that ever held it back, what is worth most first."""
@@ -85,20 +81,16 @@ class Outlook:
         found = []
         for ref in sorted({ref for day in self.record for ref in day.held_back_by}):
             own = [ref not in day.held_back_by for day in self.record]
-            without = [not day.held_back_by - {ref} for day in self.record]
-            gain = chances(without, self)[-1] - self.chances[-1]
-            breaks = 1 - Chain.of(own, HALF_LIFE).holds(left)
+            without = self._chain(ref).passes(self.needed, self.within, self.run)
+            gain = without[-1] - self.chances[-1]
+            breaks = 1 - Chain.of(own).holds(left)
             found.append(Breaker(ref, own.count(False), breaks, max(0.0, float(gain))))
         return sorted(found, key=lambda each: (-each.gain, -each.breaks, -each.days))
 
-
-def chances(record: Sequence[bool], asked: Outlook) -> Floats:
-    """The chance to have passed by the end of each day ahead, of a record of good days."""
-    found = Chain.of(record, HALF_LIFE).passes(asked.needed, asked.within, asked.run)
-    inside = np.clip(found, 1e-6, 1 - 1e-6)
-    odds = np.exp(LEVEL + SLOPE * np.log(inside / (1 - inside)))
-    # Before it can be passed it is not, and what is sure stays so.
-    return np.where(found <= 0, 0.0, np.where(found >= 1, 1.0, odds / (1 + odds)))
+    def _chain(self, mended: str | None = None) -> Chain:
+        """Of its met days, with those that only the mended target held back."""
+        met = [not day.held_back_by - {mended} for day in self.record]
+        return Chain.of(met, self.targets)
 
 
 def judged(days: Sequence[Mapping[str, Any]], *, missing_breaks: bool) -> tuple[Day, ...]:

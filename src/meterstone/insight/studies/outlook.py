@@ -33,8 +33,9 @@ _WORTH_IT = 0.005
 """Gain in the chance of passing below which mending is not advised."""
 _METHOD = (
     "Days are a chain: how likely a met day follows a bad, a young and a settled run is taken from "
-    "the judged days of the gate, newer ones counting more, with what so few days leave open; "
-    "calibrated on simulated programmes."
+    "the judged days of the gate, which may have got better, with what so few days leave open; "
+    "the more targets, the less a short record without a break says. Held against simulated "
+    "programmes."
 )
 
 
@@ -43,7 +44,7 @@ class GateOutlook:
 
     name = "outlook"
     title = "Outlook of gates"
-    version = "2"
+    version = "3"
     facts = ()
 
     def run(self, source: Source, say: Say) -> Found:
@@ -87,7 +88,8 @@ def _finding(gate: Mapping[str, Any], card: Card, catalogue: Catalogue) -> Findi
             sentence=f"{gate['title']}: when it is passed is not told: {why}.",
             method=_METHOD, withheld=why,
         )  # fmt: skip
-    outlook = Outlook(record, gate["needed"], gate["run"], WITHIN)
+    targets = max(len(gate["chance"]), 1)  # those that were ever judged
+    outlook = Outlook(record, gate["needed"], gate["run"], WITHIN, targets)
     if gate["passed"]:
         return _passed(gate, outlook)
     if not outlook.ever_met:

@@ -20,7 +20,8 @@ _DIRECTIONS: Mapping[str, Direction] = {
 """Comparators that a laboratory has something to say on; ``==`` and intervals have no stricter."""
 METHOD = (
     "The target is held against the value of each day on record. Whether it will hold comes from "
-    "how often a day that met it was followed by one that did too, newer days counting more."
+    "how often a day that met it was followed by one that did too, in a record that may have got "
+    "better."
 )
 
 
@@ -29,7 +30,7 @@ class Targets:
 
     name = "targets"
     title = "Target laboratory"
-    version = "2"
+    version = "3"
     facts = ()
 
     def run(self, source: Source, say: Say) -> Found:
