@@ -11,6 +11,7 @@ import pytest
 
 from meterstone.insight import effect as module
 from meterstone.insight.effect import effect
+from meterstone.insight.golive import in_shops
 from meterstone.insight.panel import Panel
 
 Value = Callable[[int, int, int], float]
@@ -85,10 +86,10 @@ REFUSED = {
         "no finite number; correct it",
     ),
     "too large": (
-        grid(in_turn, value=lambda unit, t, _: 1e160 * NOISE[unit, t]), "in another unit"
+        grid(in_turn, value=lambda unit, t, _: 1e160 * NOISE[unit, t]), "on another scale"
     ),
     "too small": (
-        grid(in_turn, value=lambda unit, t, _: 1e-300 * NOISE[unit, t]), "in another unit"
+        grid(in_turn, value=lambda unit, t, _: 1e-300 * NOISE[unit, t]), "on another scale"
     ),
 }  # fmt: skip
 
@@ -138,3 +139,9 @@ def test_no_words_of_the_library_come_through() -> None:
         assert not any(word in each.replace(ours, "") for word in theirs for each in said)
         withheld += found.verdict == "withheld"
     assert withheld > 5
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_said_of_units_is_said_of_shops(case: str) -> None:
+    said = in_shops(effect(REFUSED[case][0]).withheld or "")
+    assert not any(word in said for word in ("unit", "treated", "period"))

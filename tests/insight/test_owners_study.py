@@ -164,3 +164,32 @@ def test_arithmetic_of_one_shop() -> None:
     assert Value(10, 40, None, 100).margin == 0
     lost = Sales(-50, -80, -20, "")
     assert Value(None, None, lost, 100).margin is None
+
+
+def test_hours_are_said_to_be_proven_only_where_a_comparison_shows_it() -> None:
+    """What a shop has less than before is its own; that going live did it takes others."""
+
+    def kept(**given: Any) -> dict[Any, KeptFinding]:
+        finding = Finding(
+            study="effect", key="hours", scope=NETWORK, title="", sentence="So.", method="", **given
+        )
+        return {("effect", "hours", NETWORK): KeptFinding(finding, DAY, AT, "h")}
+
+    def check(found: Mapping[Any, KeptFinding] | None) -> tuple[bool, str]:
+        shop = asked(PRICE, hours=TEN, found=found)["f0"]
+        [proof] = [each for each in shop.checks if each.name == "Hours are proven"]
+        return proof.passed, proof.says
+
+    figure = Figure("hours_per_shop_week", "", 12.0, "h", 10.0, 14.0)
+    assert check(kept(figures=(figure,)))[0]
+    for found, said in (
+        (None, "was not studied"),
+        (kept(withheld="nobody to compare"), "is not proven: nobody to compare"),
+        (
+            kept(figures=(Figure("hours_per_shop_week", "", 1.0, "h", -1.0, 3.0),)),
+            "is not proven: So",
+        ),
+    ):
+        passed, says = check(found)
+        assert not passed
+        assert said in says

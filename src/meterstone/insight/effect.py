@@ -44,7 +44,7 @@ _CERTAIN = 1e-9
 
 _LEAST_NUMBER, _MOST_NUMBER = 1e-100, 1e100
 _COLUMNS = {"outcome": "y", "unit": "u", "time": "t", "first_treat": "g"}
-_UNIT = "give it in another unit"
+_SCALE = "give it on another scale"
 _ALONE = (
     "what would have been cannot be told: in the periods after units were treated nothing is known "
     "of others that are not treated yet and were seen before; record some of those in these periods"
@@ -228,7 +228,7 @@ def _unusable_outcome(panel: Panel) -> str:
     if len(set(panel.outcome)) == 1:
         return "the outcome is constant"
     if not _LEAST_NUMBER < largest < _MOST_NUMBER:
-        return "the numbers of the outcome are too large or small to be computed with: " + _UNIT
+        return "the numbers of the outcome are too large or small to be computed with: " + _SCALE
     return ""
 
 

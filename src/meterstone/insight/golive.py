@@ -26,6 +26,19 @@ class ShopMonth:
     value: float
 
 
+_SHOPS = (
+    ("were treated", "went live"), ("are treated", "go live"), ("is treated", "is live"),
+    ("being treated", "going live"), ("treated", "live"), ("unit", "shop"),
+)  # fmt: skip
+
+
+def in_shops(text: str, period: str = "month") -> str:
+    """What is said of units that are treated, said of shops that go live; in months, or others."""
+    for theirs, ours in (*_SHOPS, ("period", period)):
+        text = text.replace(theirs, ours)
+    return text
+
+
 def panel_of(
     rows: Iterable[ShopMonth], live: Mapping[str, date], *, logarithm: bool = False
 ) -> Panel:

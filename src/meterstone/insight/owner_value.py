@@ -38,12 +38,17 @@ def others(values: Mapping[str, float], shop: str) -> Others | None:
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """USD a month of sales that going live brought, with its 95 % interval, and how it is known."""
+    """USD a month of sales that going live brought, with its 95 % interval, and how it is known.
+
+    Attributes:
+        own: it is of this shop alone, and not a mean of all that are live.
+    """
 
     value: float
     low: float
     high: float
     says: str
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

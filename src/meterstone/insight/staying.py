@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from scipy import stats
 
 from meterstone.insight.effect import Check, Estimate
+from meterstone.insight.panel import counted
 
 LEAST_EXPECTED = 5.0
 """Closings on each side that would be expected if there were no difference; fewer are refused."""
@@ -81,8 +82,9 @@ def _refused(found: _Compared) -> str | None:
     least = closings * min(first, second) / (first + second)
     if least < LEAST_EXPECTED:
         return (
-            f"{closings} shops closed that can be compared; without a difference {least:.1f} would "
-            f"be expected on the smaller side, and it takes {LEAST_EXPECTED:.0f}"
+            f"{counted(closings, 'shop', 'shops')} closed that can be compared; without a "
+            f"difference {least:.1f} would be expected on the smaller side, and it takes "
+            f"{LEAST_EXPECTED:.0f}"
         )
     return None
 

@@ -20,7 +20,7 @@ from meterstone.insight.findings import (
     Point,
     Table,
 )
-from meterstone.insight.golive import panel_of
+from meterstone.insight.golive import in_shops, panel_of
 from meterstone.insight.panel import Panel
 from meterstone.insight.studies.outcomes import OUTCOMES, Outcome, live_days, shop_months
 from meterstone.insight.studies.reading import NETWORK
@@ -43,7 +43,7 @@ class GoingLive:
 
     name = "effect"
     title = "Effect of going live"
-    version = "2"
+    version = "3"
     facts = ("payment", "work_sample", "booking", "subscription", "connection", "franchise")
 
     def run(self, source: Source, say: Say) -> Found:
@@ -81,21 +81,24 @@ def _level(outcome: Outcome, panel: Panel) -> float:
 def finding(outcome: Outcome, panel: Panel, found: Effect) -> Finding:
     """What is told of the effect on an outcome of the whole network."""
     told = found.estimate
-    withheld = found.withheld
+    withheld = None if found.withheld is None else in_shops(found.withheld)
     return Finding(
         study="effect", key=outcome.key, scope=NETWORK, title=outcome.title, method=_METHOD,
         sentence=_sentence(outcome, found), withheld=withheld,
         figures=_figures(outcome, told, found, _level(outcome, panel)),
         pictures=_pictures(outcome, found),
-        tables=_tables(outcome, found, panel),
-        checks=tuple(Check(each.name, each.passed, f"{each.says}.") for each in found.checks),
+        tables=_tables(outcome, found),
+        checks=tuple(
+            Check(each.name, each.passed, f"{in_shops(each.says)}.") for each in found.checks
+        ),
         advice=_advice(outcome, found),
     )  # fmt: skip
 
 
 def _sentence(outcome: Outcome, found: Effect) -> str:
     if found.estimate is None:
-        return f"What going live did to {outcome.noun} is not claimed: {found.withheld}."
+        why = in_shops(found.withheld or "")
+        return f"What going live did to {outcome.noun} is not claimed: {why}."
     told = found.estimate
     shops = f"{found.treated} shops, no sign of a prior trend"
     bounds = f"95 %: {outcome.number(told.low)} to {outcome.number(told.high)}"
@@ -150,7 +153,7 @@ def _pictures(outcome: Outcome, found: Effect) -> tuple[Picture, ...]:
     )  # fmt: skip
 
 
-def _tables(outcome: Outcome, found: Effect, panel: Panel) -> tuple[Table, ...]:
+def _tables(outcome: Outcome, found: Effect) -> tuple[Table, ...]:
     estimators = Table(
         "estimators", "What each estimator says",
         (
@@ -164,7 +167,7 @@ def _tables(outcome: Outcome, found: Effect, panel: Panel) -> tuple[Table, ...]:
     )  # fmt: skip
     dropped = Table(
         "dropped", "What was left out", (Column("why", "Why"),),
-        tuple((each,) for each in panel.dropped),
+        tuple((in_shops(each),) for each in found.dropped),
     )  # fmt: skip
     return tuple(table for table in (estimators, dropped) if table.rows)
 

@@ -15,6 +15,7 @@ from meterstone.insight.benefits import (
     reached,
 )
 from meterstone.insight.effect import Effect, effect
+from meterstone.insight.golive import in_shops
 from meterstone.insight.studies.money import Money, Result
 from meterstone.insight.studies.reading import NETWORK
 from meterstone.measure.compile import literal
@@ -207,7 +208,8 @@ class _Made:
 def _why_not(found: Effect) -> str:
     """Why an effect is not evidence; empty where it is."""
     if found.verdict == "withheld":
-        return f"what going live adds to bills cannot be told: {found.withheld}"
+        why = in_shops(found.withheld or "", "quarter")
+        return f"what going live adds to bills cannot be told: {why}"
     if found.verdict == "none shown" and found.estimate is not None:
         low, high = found.estimate.low, found.estimate.high
         return (

@@ -81,7 +81,8 @@ OUTCOMES = (
         "x.party = 'franchisee' AND x.franchise_id IS NOT NULL AND NOT x.automated "
         "AND x.method <> 'self_report'",
         "h per franchise-week", "h a week",
-        "Observe manual work (work_sample) at shops before and after they go live.",
+        "Observe manual work (work_sample) at shops before and after they go live, and in the same "
+        "months at five or more that are not live yet.",
         absolute=(
             "hours_per_shop_week", "Hours saved a shop and week", "h per franchise-week",
             lambda effect, _: -effect,

@@ -27,7 +27,7 @@ class Owners:
 
     name = "owners"
     title = "Value to owners"
-    version = "1"
+    version = "2"
     facts = (
         "work_sample", "baseline", "attestation", "booking", "payment", "connection", "invoice",
         "integration",
@@ -83,10 +83,9 @@ class _Shop:
             said.append(text)
         if value.sales is not None:
             sales = value.sales
-            said.append(
-                f"going live brought {usd(sales.value)} of sales a month (95 %: {usd(sales.low)} "
-                f"to {usd(sales.high)}; {sales.says})"
-            )
+            bounds = f"95 %: {usd(sales.low)} to {usd(sales.high)}; {sales.says}"
+            whom = "you" if sales.own else "live shops on average"
+            said.append(f"going live brought {whom} {usd(sales.value)} of sales a month ({bounds})")
         return f"{self._name}: {'; '.join(said)}{self._against_fees()}."
 
     def _against_fees(self) -> str:
@@ -100,7 +99,10 @@ class _Shop:
             return fees
         if margin > 1:
             return f"{fees}, more than both bring"
-        return f"{fees}, paid if {100 * margin:.0f} % of the extra sales are left over"
+        share = f"{100 * margin:.0f} %" if margin >= 0.005 else "less than 1 %"
+        if value.hours_usd is None:
+            return f"{fees}, paid if {share} of such sales are left over"
+        return f"{fees}, paid by the hours if {share} of such sales are left over as well"
 
     def _figures(self) -> Iterator[Figure]:
         value, peers = self._value, self._hours_of
@@ -109,6 +111,7 @@ class _Shop:
         if value.sales is not None:
             sales = value.sales
             title = "Sales a month that going live brought"
+            title += "" if sales.own else " live shops on average"
             yield Figure("sales_usd", title, sales.value, "USD", sales.low, sales.high)
         yield Figure("fees_usd", "Fees a month", value.fees, "USD")
         if value.margin is not None:
@@ -124,6 +127,10 @@ class _Shop:
         known = self._value.hours is not None
         says = "before and now are on record" if known else "nobody wrote down a usual week"
         yield Check("Hours are known", known, says)
+        proof = self._shops.hours_proof
+        says = "a usual week before, less those of the last month, at your shop"
+        says += f"; that going live saves them is not proven: {proof}" if proof else ""
+        yield Check("Hours are proven", known and not proof, says)
         sales = self._sales
         told = sales if isinstance(sales, str) else sales.says
         yield Check("Sales are compared with others", not isinstance(sales, str), told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from meterstone.insight.findings import Column, Figure, Finding, Table
+from meterstone.insight.golive import in_shops
 from meterstone.insight.panel import Panel
 from meterstone.insight.rollout import Rollout, histories, plan
 from meterstone.insight.studies.reading import NETWORK
@@ -27,7 +28,7 @@ def plan_finding(sales: Panel) -> Finding:
         why = found.withheld or ""
         return Finding(
             **about, method=_METHOD, withheld=why,  # type: ignore[arg-type]
-            sentence=f"No order of going live is proposed: {why} (shops not live yet).",
+            sentence=f"No order of going live is proposed: {in_shops(why)} (shops not live yet).",
         )  # fmt: skip
     best = found.design
     back = sum(wave == 0 for wave in found.order.values())

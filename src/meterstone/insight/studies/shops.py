@@ -101,8 +101,20 @@ class Shops:
         if kept and not kept.finding.withheld and found and isinstance(found.value, int | float):
             low = found.value if found.low is None else found.low
             high = found.value if found.high is None else found.high
-            return Sales(found.value, low, high, "your shop beside one made of others")
+            return Sales(found.value, low, high, "your shop beside one made of others", own=True)
         return self.network_sales
+
+    @cached_property
+    def hours_proof(self) -> str:
+        """Why it is not proven that going live saves hours; empty where it is."""
+        kept = self.source.finding("effect", "hours", NETWORK)
+        if kept is None:
+            return "the effect of going live on hours was not studied"
+        if kept.finding.withheld:
+            return kept.finding.withheld
+        found = kept.finding.figure("hours_per_shop_week")
+        shown = found is not None and found.low is not None and found.low > 0
+        return "" if shown else kept.finding.sentence.rstrip(".")
 
     def value(self, shop: str) -> Value:
         """What a shop has of it."""
