@@ -4,8 +4,9 @@ A plan is tried on the past: whoever would go live in each wave is pretended to 
 earlier periods, in which nothing happened. What is then found by mistake is the noise of the plan;
 its smallest effect found four times of five is a multiple of that (H. Bloom, *Evaluation Review*
 19, 1995): 2.8 where units are many, more where few are compared with, as it will be judged
-(`meterstone.insight.effect`). The estimate is that of two-stage difference-in-differences: effects
-of unit and period from the rows not treated, and the mean of what is left on those that are.
+(`meterstone.insight.effect`). Two estimators must show an effect there, so the noisier one counts:
+two-stage difference-in-differences (effects of unit and period from the rows not treated, and the
+mean of what is left on those that are), and that of Callaway and Sant'Anna.
 """
 
 from __future__ import annotations
@@ -208,10 +209,10 @@ def _smallest(table: Floats, waves: int, gap: int, held: float, ahead: int, seed
         window = table[:, : start + ahead]
         first = np.where(wave > 0, start + (wave - 1) * gap, window.shape[1])
         treated = np.arange(window.shape[1])[None, :] >= first[:, None]
-        found.append(did(window, treated))
+        found.append((did(window, treated), since_before(window, first)))
     back = round(len(table) * held)
     smaller = min(len(table) - back, back) if back else len(table) - waves + 1
-    return found_from(smaller - 1) * float(np.std(found, ddof=1))
+    return found_from(smaller - 1) * float(np.std(found, axis=0, ddof=1).max())
 
 
 def did(table: Floats, treated: NDArray[np.bool_]) -> float:
@@ -236,3 +237,29 @@ def did(table: Floats, treated: NDArray[np.bool_]) -> float:
     by_period = np.linalg.lstsq(system, sums, rcond=None)[0]
     expected = (means - shares @ by_period)[:, None] + by_period
     return float((table - expected)[treated].mean())
+
+
+def since_before(table: Floats, first: NDArray[np.int_]) -> float:
+    """Mean effect on the treated by what changed since the period before they went live, beside
+    what changed at the others: those never treated, or where there are none, not treated yet.
+
+    Args:
+        table: units × periods.
+        first: first treated period of each unit, from 1; beyond the last one: never.
+
+    Source: B. Callaway and P. Sant'Anna, *Journal of Econometrics* 225, 2021; simple weights.
+    """
+    periods = np.arange(table.shape[1])
+    starts, cohort, sizes = np.unique(first, return_inverse=True, return_counts=True)
+    means = np.array([table[cohort == c].mean(axis=0) for c in range(len(starts))])
+    never = starts >= table.shape[1]
+    total = weight = 0.0
+    for start, size, mean in zip(starts[~never], sizes[~never], means[~never], strict=True):
+        rest = never[:, None] if never.any() else starts[:, None] > periods
+        shares = sizes[:, None] * np.broadcast_to(rest, means.shape)
+        known = (periods >= start) & (shares.sum(axis=0) > 0)
+        others = means - means[:, [start - 1]]
+        beside = (shares * others).sum(axis=0)[known] / shares.sum(axis=0)[known]
+        total += size * float((mean[known] - mean[start - 1] - beside).sum())
+        weight += size * int(known.sum())
+    return total / weight
