@@ -14,7 +14,8 @@ AHEAD_MONTHS = 12
 _METHOD = (
     "Each order is tried on the past of the same shops, in which nothing happened: what it finds "
     "there by mistake is its noise, and from that follows the smallest effect found four times of "
-    "five, by both estimators that a claim takes. Waves are alike in level and trend of sales; who is in which is drawn by lot."
+    "five, by both estimators that a claim takes. Waves are alike in level and trend of sales; who "
+    "is in which is drawn by lot."
 )
 
 
