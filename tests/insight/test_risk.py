@@ -76,16 +76,18 @@ def test_nothing_is_known_of_what_comes_after() -> None:
     np.testing.assert_allclose(first.p[:, :known], second.p[:, :known])
 
 
-def test_before_a_record_of_90_days_all_integrations_stand_for_the_days_not_known() -> None:
+def test_a_history_is_drawn_towards_that_of_all_integrations() -> None:
     starts = (np.array([20.0, 30.0, 800.0]), np.array([50.0]))
     panel = Panel(("a", "b"), np.zeros((2, 2500, 1)), starts, tuple(s + 1 for s in starts))
     history = risk.features(panel, np.zeros((2, 2500, 1)))[..., 1]
     for hour, a, b in ((100, 2, 1), (1000, 3, 1)):
         usual = (a + b) / 2 / hour
         for k, n in enumerate((a, b)):
-            expected = (n + usual * (2160 - hour)) / 2160 * 168
+            expected = (n + usual * 720) / (hour + 720) * 168
             assert history[k, hour - 1] == pytest.approx(expected)
-    assert history[:, 2400].tolist() == pytest.approx([168 / 2160, 0])  # all else is 90 days old
+    usual = 0.5 / 2160  # all but one are more than 90 days old
+    expected = [(n + usual * 720) / 2880 * 168 for n in (1, 0)]
+    assert history[:, 2400].tolist() == pytest.approx(expected)
 
 
 def test_an_incident_is_not_its_own_sign() -> None:

@@ -36,6 +36,9 @@ FOLDS = 5
 it."""
 _STEP_H = 6
 _HISTORY_H = 90 * 24
+_USUAL_H = 30 * 24
+"""So much time at the mean rate of all integrations is added to what an integration's own history
+says: few incidents are little to go by (the mean of a gamma posterior)."""
 _RAMPS = ((1.0, 2.5), (2.5, 3.25), (3.25, 4.5), (4.5, 9.0))
 """Between these deviations a part of the risk rises from nothing to all of it."""
 _PEAK_H = 12
@@ -150,8 +153,8 @@ def features(panel: Panel, z: Floats) -> Floats:
     """Integrations × hours × parts, as of the end of each hour: base, history, ramps of the signal
     that deviates most.
 
-    The history is incidents a week of the last 90 days. Where the record is shorter, the mean of
-    all integrations stands for the days before it: an empty record is no sign of health.
+    The history is incidents a week of the last 90 days, drawn towards the mean of all integrations
+    the more the shorter the record is: an empty record is no sign of health.
     """
     hours = np.arange(1, panel.hours + 1, dtype=float)
     counts = [
@@ -160,8 +163,8 @@ def features(panel: Panel, z: Floats) -> Floats:
     ]
     before = np.array(counts, float)
     seen = np.minimum(hours, _HISTORY_H)
-    filled = before + before.mean(axis=0) / seen * (_HISTORY_H - seen)
-    history = filled[..., None] / _HISTORY_H * WEEK_H
+    usual = before.mean(axis=0) / seen
+    history = ((before + usual * _USUAL_H) / (seen + _USUAL_H) * WEEK_H)[..., None]
     return np.concatenate([np.ones_like(history), history, _ramps(z.max(axis=-1))], axis=-1)
 
 
@@ -179,15 +182,16 @@ def fit(x: Floats, y: Floats, horizon: int) -> Model:
     """Learn weights of rows that lie ``_STEP_H`` hours apart.
 
     Rows overlap by their horizon: each counts as its part of one independent trial. A weak
-    exponential prior keeps a ramp that was never climbed from being given a weight.
+    exponential prior, with a mean of one incident a day, keeps a ramp that was never climbed from
+    being given a weight.
     """
-    weight = _STEP_H / horizon
+    weight, prior = _STEP_H / horizon, DAY_H / horizon
 
     def loss(w: Floats) -> tuple[float, Floats]:
         h = np.maximum(x @ w, 1e-9)
         lost = np.where(y > 0, -np.log(-np.expm1(-h)), h)
         slope = np.where(y > 0, -1 / np.expm1(h), 1.0)
-        return weight * float(lost.sum()) + float(w.sum()), weight * (x.T @ slope) + 1.0
+        return weight * float(lost.sum()) + prior * float(w.sum()), weight * (x.T @ slope) + prior
 
     rate = float(y.mean()) if len(y) else 0.0
     first = np.full(x.shape[1], max(rate, 1e-4) / 2)
