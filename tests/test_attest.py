@@ -187,3 +187,32 @@ def test_over_http(tmp_path: Path) -> None:
         ]
         assert [answer.status_code for answer in wrong] == [400, 415, 400, 422]
         assert all(answer.json()["mend"] for answer in wrong)
+
+
+def test_what_was_withdrawn_can_be_stated_and_withdrawn_again(tmp_path: Path) -> None:
+    """Equal to the byte but for when it is said."""
+    columns = AWARD | {"recognition_id": "r1"}
+    with Home(tmp_path) as home:
+        for _ in range(3):
+            told = home.attest(
+                "recognition", columns, **BY, evidence="https://example.org/a",
+                expires_at=NOW + timedelta(days=30),
+            )  # fmt: skip
+            assert told["new"] + told["revised"] == 1
+            assert [each.key for each in home.attestations_due(timedelta(days=60))] == [
+                {"recognition_id": "r1"}
+            ]
+            assert home.retract("recognition", {"recognition_id": "r1"}, **BY)
+            assert home.attestations_due(timedelta(days=60)) == []
+
+
+def test_the_same_statement_twice_is_one(tmp_path: Path) -> None:
+    with Home(tmp_path) as home:
+        told = [
+            home.attest(
+                "recognition", AWARD | {"recognition_id": "r1"}, **BY,
+                evidence="https://example.org/a", expires_at=NOW + timedelta(days=30),
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+    assert [(each["new"], each["revised"]) for each in told] == [(1, 0), (0, 0)]

@@ -622,7 +622,8 @@ class Home:
             InputError: nobody stated such a thing.
         """
         self.recorder.map_new()
-        self.recorder.land(retraction_record(self.warehouse, fact, key, person, role))
+        now = datetime.now(UTC)
+        self.recorder.land(retraction_record(self.warehouse, fact, key, person, role, now))
         return self.recorder.map_new()
 
     def attestations_due(

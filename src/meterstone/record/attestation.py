@@ -150,7 +150,12 @@ def evidence_record(content: bytes, name: str, media_type: str = "") -> tuple[In
 
 
 def retraction_record(
-    warehouse: Warehouse, fact: str, key: Mapping[str, str], person: str, role: str
+    warehouse: Warehouse,
+    fact: str,
+    key: Mapping[str, str],
+    person: str,
+    role: str,
+    now: datetime,
 ) -> Incoming:
     """The withdrawal of a statement: its newest row again, retracted.
 
@@ -171,7 +176,8 @@ def retraction_record(
         )
     row = {n: v for n, v in found[0].items() if n in schema.columns and v is not None}
     row |= {"retracted": True, "entered_by": person, "entered_role": role}
-    for name in ("recorded_at", "revision", "evidence"):
+    row |= {"revision": _revision(now)}
+    for name in ("recorded_at", "evidence"):
         row.pop(name, None)
     return facts_of_ours(
         json.dumps({"fact": fact} | row, default=_json).encode() + b"\n",
@@ -243,6 +249,12 @@ def _moment(stated: date | datetime) -> datetime:
     return datetime.combine(stated, time(), UTC)
 
 
+def _revision(now: datetime) -> int:
+    """What is sent as the revision: microseconds since 1970. What is stated, withdrawn and stated
+    again would be equal bytes without it, and those are one record of the landing log."""
+    return (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
 def _row(schema: FactSchema, statement: Statement, now: datetime) -> dict[str, Any]:
     row = dict(statement.columns)
     if schema.time.type == "date":
@@ -255,6 +267,7 @@ def _row(schema: FactSchema, statement: Statement, now: datetime) -> dict[str, A
             row.setdefault(name, f"{schema.name}-{made}")
     return row | {
         "source": "attestation",
+        "revision": _revision(now),
         "entered_by": statement.person,
         "entered_role": statement.role,
         "evidence_uri": statement.evidence or None,
