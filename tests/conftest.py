@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
-
-from run_checks import COUNTED
 
 _ROOT = Path(__file__).parents[1]
 
@@ -75,18 +73,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: no process waits for the other at the end."""
     turns = {shared: turn for turn, shared in enumerate(_FIRST)}
     items.sort(key=lambda item: turns.get(shared_by(item.nodeid), len(turns)))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Branches are counted in some tests only."""
-    counting = item.config.pluginmanager.getplugin("_cov")
-    controller = counting.cov_controller if counting else None
-    if controller is not None:
-        wanted = item.path.relative_to(_ROOT / "tests").parts[0] in COUNTED
-        if controller.started != wanted:
-            (controller.resume if wanted else controller.pause)()
-    return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -15,9 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 COVERED = ("catalogue", "facts", "record", "measure", "scorecard", "ledger")
-COUNTED = (*COVERED, "board", "worked", "test_attest.py")
-"""Below ``tests/``: where branches of the core are counted. What is traced takes twice as long, and
-the core is to be tested by its own tests."""
 LEAST_BRANCHES = 95.0
 COVERAGE = [
     *(f"--cov=meterstone.{package}" for package in COVERED),

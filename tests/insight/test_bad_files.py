@@ -88,7 +88,7 @@ USUAL: dict[str, Lines] = {"forecast": series(), "anomalies": stream(), "effect"
 NEEDED = {
     "forecast": "the columns unique_id, ds, y are needed",
     "anomalies": "the columns timestamp, value are needed",
-    "effect": "the columns u, t, g, y are needed",
+    "effect": "the columns u, t, y, g are needed",
 }
 
 

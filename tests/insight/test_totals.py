@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from meterstone.insight.cache import Cache, key_of
-from meterstone.insight.forecasts import Forecast, forecast_all
+from meterstone.insight.forecasts import VERSION, Forecast, forecast_all
 from meterstone.insight.scores import coverage, mase, msis, pinball, smape
 from meterstone.insight.series import Floats, Series
 from meterstone.insight.shape import NO_LIMITS, Limits
@@ -96,18 +96,18 @@ def test_what_was_forecast_of_the_same_content_comes_from_the_cache(tmp_path: Pa
     first = forecast_all(made, 3, cache=cache)
     assert forecast_all(made, 3, cache=cache, progress=told.append) == first
     assert told == [2], "all at once"
-    key = key_of("2", made[0], 3, 1, NO_LIMITS, None)
+    key = key_of(VERSION, made[0], 3, 1, NO_LIMITS, None)
     assert cache.get(key, Forecast) == first[0]
     (tmp_path / "cache" / key).write_bytes(b"{")
     assert cache.get(key, Forecast) is None, "broken: made again"
     assert forecast_all(made, 3, cache=cache) == first
     others = {
         key,
-        key_of("3", made[0], 3, 1, NO_LIMITS, None),
-        key_of("2", made[0], 4, 1, NO_LIMITS, None),
-        key_of("2", made[0], 3, 12, NO_LIMITS, None),
-        key_of("2", made[0], 3, 1, Limits(0), None),
-        key_of("2", series([*made[0].values[:-1], 1], "s0"), 3, 1, NO_LIMITS, None),
+        key_of("another", made[0], 3, 1, NO_LIMITS, None),
+        key_of(VERSION, made[0], 4, 1, NO_LIMITS, None),
+        key_of(VERSION, made[0], 3, 12, NO_LIMITS, None),
+        key_of(VERSION, made[0], 3, 1, Limits(0), None),
+        key_of(VERSION, series([*made[0].values[:-1], 1], "s0"), 3, 1, NO_LIMITS, None),
     }
     assert len(others) == 6
     blocked = tmp_path / "file"

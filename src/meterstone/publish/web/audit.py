@@ -57,6 +57,7 @@ DID: Mapping[str, str] = {
     "person.password": "set a password",
     "person.rehash": "hashed a password anew",
     "person.update": "changed a person",
+    "prevention.state": "said what was done about a recommended action",
     "report.again": "made a report again",
     "report.ask": "asked for a report",
     "report.failed": "could not make a report",
