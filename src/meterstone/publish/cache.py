@@ -232,7 +232,7 @@ async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
     asked: dict[bytes, bytes] = dict(scope["headers"])
     packed = kept.packed if _takes_gzip(asked.get(b"accept-encoding", b"")) else None
     coded = packed or kept.plain
-    if _knows(asked.get(b"if-none-match", b"").decode("latin-1"), coded.tag):
+    if knows(asked.get(b"if-none-match", b"").decode("latin-1"), coded.tag):
         await send({"type": "http.response.start", "status": 304, "headers": coded.unchanged})
         await send({"type": "http.response.body", "body": b""})
         return
@@ -251,7 +251,7 @@ def _takes_gzip(asked: bytes) -> bool:
     return weights.get("gzip", weights.get("*", False))
 
 
-def _knows(asked: str, tag: str) -> bool:
+def knows(asked: str, tag: str) -> bool:
     """Whether a client has what would be sent (weak comparison, RFC 9110, 13.1.2)."""
     known = {each.strip().removeprefix("W/") for each in asked.split(",")}
     return tag in known or "*" in known

@@ -14,6 +14,7 @@ from meterstone.publish.api.documents import answer
 from meterstone.publish.api.paging import Pages
 from meterstone.publish.api.ports import Asking, Given
 from meterstone.publish.api.problems import WRITES, answers, json_alone
+from meterstone.publish.cache import knows
 
 router = APIRouter(tags=["findings"])
 
@@ -50,8 +51,7 @@ def _order(row: PreventiveAction) -> tuple[float, str]:
 def _tagged(request: Request, made: Response) -> Response:
     """The answer with its tag, or 304 where the client has it already (RFC 9110, 13.1.2)."""
     tag = f'"{sha256(made.body).hexdigest()[:32]}"'
-    known = request.headers.get("if-none-match", "")
-    if tag in {each.strip().removeprefix("W/") for each in known.split(",")}:
+    if knows(request.headers.get("if-none-match", ""), tag):
         made = Response(status_code=HTTPStatus.NOT_MODIFIED)
     made.headers.update({"ETag": tag, "Cache-Control": "no-cache, private"})
     return made
