@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from meterstone.errors import InputError, MeterstoneError, suggest
+from meterstone.errors import InputError, MeterstoneError, NotFound, suggest
 from meterstone.ledger import Connection, Ledger
 from meterstone.people.rights import Right
 from meterstone.publish.web.forms import NO_STORE, Sent, answer_to, form
@@ -116,10 +115,12 @@ class _Connections:
     def all(self, request: Request) -> Response:
         """Everything that is connected, and can be."""
         at = self._site.until(request)
+        with self._ledger.read() as seen:
+            found = seen.past(at).connections() if at else seen.connections.all()
         return self._site.render(
             request, "connections.html", at=at,
             title="Connections", may=self._may(request),
-            **list_context(self._doors.systems(), self._connected(at), past=at is not None),
+            **list_context(self._doors.systems(), found, past=at is not None),
         )  # fmt: skip
 
     def new(self, request: Request) -> Response:
@@ -188,8 +189,10 @@ class _Connections:
         checks: Sequence[Check] = (),
     ) -> Response:
         wanted, at = request.path_params["connection"], self._site.until(request)
-        found = next((c for c in self._connected(at) if c.id == wanted), None)
-        if found is None:
+        try:
+            with self._ledger.read() as seen:
+                found = seen.past(at).connection(wanted) if at else seen.connections.get(wanted)
+        except NotFound:
             then = "It was not connected then." if at else ""
             return self._site.error(request, HTTPStatus.NOT_FOUND, then)
         systems = {system.key: system for system in self._doors.systems()}
@@ -211,10 +214,6 @@ class _Connections:
         principal = self._site.principal(request)
         now = self._site.until(request) is None
         return now and principal is not None and principal.may(Right.CONNECT)
-
-    def _connected(self, at: datetime | None) -> list[Connection]:
-        with self._ledger.read() as seen:
-            return seen.past(at).connections() if at else seen.connections.all()
 
     def _actor(self, request: Request) -> str:
         principal = self._site.principal(request)
