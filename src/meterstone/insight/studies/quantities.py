@@ -100,7 +100,8 @@ def months_after(first: date, months: int) -> date:
     return date(year, month + 1, 1)
 
 
-def _months_between(first: date, last: date) -> int:
+def months_between(first: date, last: date) -> int:
+    """Months from that of one day to that of another."""
     return (last.year - first.year) * 12 + last.month - first.month
 
 
@@ -115,12 +116,12 @@ def _thirty_days(day: date, last: date) -> Span:
 
 def _next_quarter(day: date, last: date) -> Span:
     start = months_after(date(day.year, (day.month - 1) // 3 * 3 + 1, 1), 3)
-    return Span(start, months_after(start, 3), _months_between(last, start) + 2, 3)
+    return Span(start, months_after(start, 3), months_between(last, start) + 2, 3)
 
 
 def _next_year(day: date, last: date) -> Span:
     start = months_after(day + timedelta(days=1), 0 if (day + timedelta(days=1)).day == 1 else 1)
-    return Span(start, months_after(start, 12), _months_between(last, start) + 11, 12)
+    return Span(start, months_after(start, 12), months_between(last, start) + 11, 12)
 
 
 def _in_a_year(_day: date, last: date) -> Span:
@@ -168,7 +169,7 @@ def _monthly(name: str, by_month: Mapping[date, float], every: int = 1) -> Serie
     if not by_month:
         return None
     first, last = min(by_month), max(by_month)
-    count = _months_between(first, last) // every + 1
+    count = months_between(first, last) // every + 1
     months = [months_after(first, every * n) for n in range(count)]
     return series_of(name, months, [by_month.get(month, math.nan) for month in months])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 
 from meterstone.insight.cashflow import Flow
 from meterstone.insight.studies.money import Money
+from meterstone.insight.studies.quantities import months_after, months_between
 from meterstone.measure.compile import literal
 
 _RUNNING = "('operating', 'infrastructure', 'maintenance', 'support')"
@@ -30,7 +31,7 @@ def flow_of(money: Money) -> Flow | str:
     begin = min([*booked, *live], default=None)
     if begin is None or not live:
         return "no shop was live in a month that is over"
-    months = [_moved(begin, n) for n in range(_between(begin, newest))]
+    months = [_moved(begin, n) for n in range(months_between(begin, newest))]
     shops = [live.get(month, 0.0) for month in months]
     usual = sum(shops[-_YEAR:]) / len(shops[-_YEAR:])
     if usual == 0:
@@ -82,9 +83,4 @@ def _live(money: Money, newest: datetime) -> dict[datetime, float]:
 
 
 def _moved(month: datetime, by: int) -> datetime:
-    index = month.year * 12 + month.month - 1 + by
-    return month.replace(year=index // 12, month=index % 12 + 1)
-
-
-def _between(early: datetime, late: datetime) -> int:
-    return (late.year - early.year) * 12 + late.month - early.month
+    return datetime.combine(months_after(month, by), time())
