@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.testclient import TestClient
 
-from homes import own_catalogue
 from meterstone.app import Home
-from meterstone.cli.site import site_app
-from meterstone.cli.telemetry import Telemetry
 from meterstone.errors import InputError
 from meterstone.people.rights import Role
 from meterstone.publish.web.maintenance import moment
 from visitors import sign_in
 
 KEY = "never-to-be-seen-again"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    own_catalogue(tmp_path)
-    with Home(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with TestClient(site_app(home, "http://testserver", Telemetry({}))) as made:
-        made.headers["Accept"] = "text/html"
-        sign_in(made, home, Role.ADMIN)
-        yield made
 
 
 def _connection(home: Home, account: str = "M1") -> str:

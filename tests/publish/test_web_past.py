@@ -4,43 +4,21 @@ changed there."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from homes import own_catalogue
 from meterstone.app import Home
-from meterstone.cli.site import site_app
-from meterstone.cli.telemetry import Telemetry
 from meterstone.ledger import Drill, ReportPlan
 from meterstone.measure.results import rfc3339
 from meterstone.notify.model import Route as Telling
-from meterstone.people.rights import Role
 from meterstone.publish.web.asof import AsOf
-from visitors import sign_in
 
 PAGES = (
     "/connections", "/maintenance", "/attestations", "/audit", "/reconciliation", "/drills",
     "/reports", "/settings/people", "/settings/notifications", "/settings/reports",
 )  # fmt: skip
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    own_catalogue(tmp_path)
-    with Home(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with TestClient(site_app(home, "http://testserver", Telemetry({}))) as made:
-        made.headers["Accept"] = "text/html"
-        sign_in(made, home, Role.ADMIN)
-        yield made
 
 
 def _main(text: str) -> str:
