@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import re
+import time
 from collections import Counter
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
@@ -166,10 +167,19 @@ def test_trouble_comes_by_its_timetable_at_the_stand_in_and_in_its_probes():
     assert (fault["kind"], fault["for_s"]) == ("error", 179)
 
 
+def await_banner(address: str) -> None:
+    """Long before there is a scorecard, every page says that its data are simulated."""
+    until = time.monotonic() + 10
+    while "Simulated data" not in httpx2.get(address).text:
+        assert time.monotonic() < until, "no banner"
+        time.sleep(0.1)
+
+
 def test_a_demonstration_is_served_at_once_and_ends_while_it_is_made(tmp_path):
     with running(tmp_path, "demo") as demonstration:
         assert httpx2.get(f"{demonstration.address}/healthz").status_code == httpx2.codes.OK
         assert "/setup?link=" in demonstration.said["set_up"]
+        await_banner(demonstration.said["set_up"])
         code, took_s = demonstration.stop()
     assert code == 0
     assert took_s < LIMIT_S

@@ -23,13 +23,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from meterstone.board.busy import Busy
 from meterstone.board.cards import Measured, measured
 from meterstone.board.evaluator import Evaluator
 from meterstone.board.kept import KeptBoard
+from meterstone.board.model import Origin
 from meterstone.catalogue import Catalogue, FactShape, framework_path, load_catalogue
 from meterstone.connect.auth.access import Access
 from meterstone.connect.catalogue import Connectors, connectors
@@ -482,7 +483,7 @@ class Home:
     @cached_property
     def board(self) -> KeptBoard:
         """What faces read."""
-        return KeptBoard(self.ledger, lambda: self.catalogue)
+        return KeptBoard(self.ledger, lambda: self.catalogue, lambda: self.origin)
 
     @cached_property
     def actions(self) -> Actions:
@@ -566,7 +567,7 @@ class Home:
         return self.recorder.map_new()
 
     @property
-    def origin(self) -> Literal["real", "simulated"]:
+    def origin(self) -> Origin:
         """Whether the facts are real; a simulated network says of itself that it is one."""
         rows = self.warehouse.query(
             f"SELECT 1 FROM {self.warehouse.relation('attestation', None)} AS a "

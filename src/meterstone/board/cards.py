@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from meterstone.board.model import Origin
 from meterstone.catalogue import Catalogue
 from meterstone.measure.history import day_end
 from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject
 from meterstone.scorecard import About, Lineage, Scorecard, build
-
-Origin = Literal["real", "simulated"]
 
 
 class Log(Protocol):

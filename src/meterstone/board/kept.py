@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from meterstone.board.model import Card, DayValue, Named, Revision
+from meterstone.board.model import Card, DayValue, Named, Origin, Revision
 from meterstone.catalogue import Catalogue
 from meterstone.ledger import Ledger
 from meterstone.measure.results import Scope, ScopeKind, Verdict
@@ -29,6 +29,7 @@ class KeptBoard:
 
     Args:
         catalogue: gives the definitions in use.
+        origin: whether the facts are real, for as long as no scorecard says it.
         clock: seconds that only grow.
     """
 
@@ -36,10 +37,12 @@ class KeptBoard:
         self,
         ledger: Ledger,
         catalogue: Callable[[], Catalogue],
+        origin: Callable[[], Origin] = lambda: "real",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
+        self._origin = origin
         self._clock = clock
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -74,11 +77,12 @@ class KeptBoard:
         return ZoneInfo(self.catalogue.time_zone)
 
     @property
-    def label(self) -> Literal["real", "simulated"]:
-        """What the newest scorecard says of itself; real where there is none."""
+    def label(self) -> Origin:
+        """What the newest scorecard says of itself; where there is none, what the facts say."""
         card = self.card(Scope("network"))
-        simulated = card is not None and "simulated" in card.document["labels"]
-        return "simulated" if simulated else "real"
+        if card is None:
+            return self._origin()
+        return "simulated" if "simulated" in card.document["labels"] else "real"
 
     def scopes(self, kind: ScopeKind) -> Sequence[Named]:
         """All franchises, or all integrations, that have a scorecard, by name."""

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from meterstone.catalogue import Catalogue
 from meterstone.measure.results import Scope, ScopeKind, Value, Verdict
 
+Origin = Literal["real", "simulated"]
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -76,7 +78,7 @@ class Board(Protocol):
         """The reporting time zone."""
 
     @property
-    def label(self) -> Literal["real", "simulated"]:
+    def label(self) -> Origin:
         """Whether what is measured is real."""
 
     def scopes(self, kind: ScopeKind) -> Sequence[Named]:

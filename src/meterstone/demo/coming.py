@@ -3,27 +3,31 @@ sign in at the vendors, and let time pass."""
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meterstone.app import Home
+from meterstone.app import SIMULATED_CLAIM, Home
 from meterstone.demo.living import Living
 from meterstone.demo.network import MONTHS, SHOPS, Parted, make_network
 from meterstone.demo.nine import nine
 from meterstone.demo.trouble import Strikes, Troubles
 from meterstone.errors import MeterstoneError
+from meterstone.measure.results import rfc3339
 from meterstone.record.ingest import Progress, ingest
 from meterstone.record.model import facts_of_ours
+from meterstone.sandbox.network.facts import SIMULATED
 
 _log = logging.getLogger(__name__)
 
 _FIRST_NUMBERS_S = 180.0
 _LOOKS_EVERY_S = 0.5
+_CLAIM_HOLDS = timedelta(days=3650)
 
 Say = Callable[[str], object]
 
@@ -82,6 +86,7 @@ class Coming:
 
     def _begin(self, stack: ExitStack, address: str) -> None:
         home = self._home
+        self._claim()
         with home.busy.doing("simulating a franchise network") as say:
             made = self._network(say)
             self._load(made, say)
@@ -96,6 +101,22 @@ class Coming:
         strikes = Strikes(troubles, {name: each.faults for name, each in vendors.vendors.items()})
         living = Living(made.future, troubles.probe)
         stack.enter_context(living.playing(self._land, strikes.look))
+
+    def _claim(self) -> None:
+        """Before anything can be seen, so that no page is ever without its banner."""
+        now = datetime.now(UTC)
+        by = {
+            "source": "attestation", "entered_by": SIMULATED, "entered_role": SIMULATED,
+            "evidence_uri": f"https://example.org/{SIMULATED}/attestation",
+        }  # fmt: skip
+        claim = {
+            "fact": "attestation", "attestation_id": "demonstration",
+            "claim_key": f"{SIMULATED_CLAIM}demonstration", "attested_at": rfc3339(now),
+            "expires_at": rfc3339(now + _CLAIM_HOLDS),
+            "statement": "All facts of this demonstration are simulated.",
+        }  # fmt: skip
+        self._land(json.dumps(claim | by).encode() + b"\n")
+        self._home.recorder.map_new()
 
     def _network(self, say: Say) -> Parted:
         def on_progress(part: str) -> None:
