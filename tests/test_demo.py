@@ -22,7 +22,7 @@ from meterstone.app import Home
 from meterstone.demo.living import Living
 from meterstone.demo.network import happened_at, make_network
 from meterstone.demo.trouble import Strikes, Troubles
-from meterstone.measure.history import day_end
+from meterstone.measure.days import day_end
 from meterstone.record.ingest import ingest
 from meterstone.sandbox.kit import Clock, Faults
 from running import LIMIT_S, running

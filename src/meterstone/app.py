@@ -56,9 +56,9 @@ from meterstone.insight.service import Insights
 from meterstone.insight.source import HomeSource
 from meterstone.insight.studies import studies
 from meterstone.ledger import Ledger
+from meterstone.measure.days import day_end, last_closed_day
 from meterstone.measure.explain import Explanation, explain
 from meterstone.measure.gates import MaintenanceWindow, maintenance_windows
-from meterstone.measure.history import day_end, last_closed_day
 from meterstone.measure.hooks import HOOKS
 from meterstone.measure.publish import publication
 from meterstone.measure.results import FIRST_DAY, Measurement, MetricResult, Scope, rfc3339

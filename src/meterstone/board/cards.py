@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from meterstone.board.model import Origin
 from meterstone.catalogue import Catalogue
-from meterstone.measure.history import day_end
+from meterstone.measure.days import day_end
 from meterstone.measure.results import Measurement, MetricResult, Scope, rfc3339
 from meterstone.measure.service import Measuring, Subject
 from meterstone.scorecard import About, Lineage, Scorecard, build

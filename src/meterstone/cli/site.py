@@ -25,8 +25,8 @@ from meterstone.connect.auth.web import oauth_routes
 from meterstone.connect.connecting import Connecting
 from meterstone.connect.webhooks import WebhookReceiver
 from meterstone.errors import MeterstoneError
+from meterstone.measure.days import day_end
 from meterstone.measure.explain import Explanation
-from meterstone.measure.history import day_end
 from meterstone.measure.results import Scope
 from meterstone.people.csrf import csrf_token
 from meterstone.people.guard import Cookies

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from meterstone.board.model import Board, DayValue
 from meterstone.detect.feed import Feed
 from meterstone.detect.slo import Slo
+from meterstone.measure.days import day_end
 from meterstone.measure.results import Scope, ScopeKind
 
 _KINDS: tuple[ScopeKind, ...] = ("network", "integration", "franchise")
@@ -120,5 +121,4 @@ def count_days(slos: Sequence[Slo], days: Days, feed: Feed) -> None:
 
 def _end(day: date, zone: ZoneInfo) -> datetime:
     """The last moment of a day, so that a window of so many days holds it."""
-    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone)
-    return midnight - timedelta(seconds=1)
+    return day_end(day, zone) - timedelta(seconds=1)

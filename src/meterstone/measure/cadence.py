@@ -16,7 +16,8 @@ from meterstone.catalogue.groups import group_of_rule
 from meterstone.catalogue.model import Schedule
 from meterstone.catalogue.windows import parse_duration
 from meterstone.measure.compile import literal
-from meterstone.measure.history import History, day_end, last_closed_day
+from meterstone.measure.days import day_end, last_closed_day
+from meterstone.measure.history import History
 from meterstone.measure.periods import period_ends
 
 _LOOKED_AT = {"day": 400}

@@ -25,8 +25,9 @@ from meterstone.catalogue.groups import group_of_rule
 from meterstone.catalogue.model import AMOUNTS
 from meterstone.catalogue.units import factor
 from meterstone.measure import truth as words
+from meterstone.measure.days import last_closed_day
 from meterstone.measure.gates import UNJUDGED
-from meterstone.measure.history import DayResult, History, last_closed_day, place_scope
+from meterstone.measure.history import DayResult, History, place_scope
 from meterstone.measure.intervals import Z95
 from meterstone.measure.periods import ends_within, period_ends
 from meterstone.measure.results import Scope, Value

@@ -22,7 +22,8 @@ from meterstone.catalogue import Catalogue
 from meterstone.catalogue.describe import target_text
 from meterstone.catalogue.model import RawHoldGate
 from meterstone.measure.compile import literal
-from meterstone.measure.history import DayResult, History, day_end, last_closed_day
+from meterstone.measure.days import day_end, last_closed_day
+from meterstone.measure.history import DayResult, History
 from meterstone.measure.results import DayVerdict, GateResult, HeldBack
 
 NEUTRAL = ("met", "not_applicable", "reference")

@@ -18,6 +18,7 @@ import numpy as np
 from meterstone.catalogue import Catalogue, Metric, Place
 from meterstone.facts import Vocabulary
 from meterstone.measure.compile import Compiler, literal
+from meterstone.measure.days import day_end, last_closed_day
 from meterstone.measure.evaluate import Column, Evaluation, Evaluator
 from meterstone.measure.results import Scope
 from meterstone.warehouse.base import Warehouse
@@ -54,17 +55,6 @@ _Kept = tuple[str, float | str | None]
 
 def _unjudged(_metric: Metric, _scope: Scope, moments: Sequence[datetime]) -> list[_Kept]:
     return [("no_data", None)] * len(moments)
-
-
-def day_end(day: date, zone: ZoneInfo) -> datetime:
-    """The moment at which a day of the reporting time zone is over, UTC."""
-    after = day + timedelta(days=1)
-    return datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
-
-
-def last_closed_day(at: datetime, zone: ZoneInfo) -> date:
-    """The newest day that is over at a moment."""
-    return at.astimezone(zone).date() - timedelta(days=1)
 
 
 def place_scope(metric: Metric, place: Place) -> Scope:

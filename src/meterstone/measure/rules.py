@@ -23,7 +23,8 @@ from meterstone.errors import InputError
 from meterstone.measure import truth as words
 from meterstone.measure.cadence import published
 from meterstone.measure.conditions import Asking, Conditions, scope_of, since_start, value_of
-from meterstone.measure.history import History, last_closed_day
+from meterstone.measure.days import last_closed_day
+from meterstone.measure.history import History
 from meterstone.measure.periods import period_ends
 from meterstone.measure.results import Scope, Value
 from meterstone.measure.trends import Trends, counted

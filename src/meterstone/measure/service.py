@@ -13,6 +13,7 @@ from meterstone.catalogue import Catalogue, Metric, Place, Target, parse_window
 from meterstone.errors import InputError, suggest
 from meterstone.facts import EVIDENCE_LEVELS, Evidence, Vocabulary
 from meterstone.measure.compile import literal
+from meterstone.measure.days import day_end, last_closed_day
 from meterstone.measure.evaluate import Column, Evaluation, Evaluator, is_at
 from meterstone.measure.gates import (
     LEAST_DAYS,
@@ -21,14 +22,7 @@ from meterstone.measure.gates import (
     group_refs,
     maintenance_windows,
 )
-from meterstone.measure.history import (
-    DayResult,
-    History,
-    cell_value,
-    day_end,
-    last_closed_day,
-    place_scope,
-)
+from meterstone.measure.history import DayResult, History, cell_value, place_scope
 from meterstone.measure.results import (
     GateResult,
     Measurement,

@@ -16,7 +16,8 @@ from scipy import stats
 
 from meterstone.catalogue import Catalogue, Metric, parse_window
 from meterstone.catalogue.units import factor
-from meterstone.measure.history import History, day_end, last_closed_day
+from meterstone.measure.days import day_end, last_closed_day
+from meterstone.measure.history import History
 from meterstone.measure.intervals import mann_kendall
 from meterstone.measure.periods import period_ends
 from meterstone.measure.results import Scope, Value

@@ -12,7 +12,7 @@ from meterstone.insight.forecasts import VERSION
 from meterstone.insight.studies.reading import ELIGIBLE, utc
 from meterstone.insight.study import Source
 from meterstone.insight.totals import Replay
-from meterstone.measure.history import day_end
+from meterstone.measure.days import day_end
 
 MODEL = "rolling-origin ensemble"
 """Of all that is issued here: a record is one of one model."""

@@ -6,13 +6,14 @@ What was missed (nothing ran, or there was no scorecard of the day yet) follows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from meterstone.errors import InputError
 from meterstone.ledger import Job, Ledger
 from meterstone.ledger.reports import ReportPlan
+from meterstone.measure.days import day_end
 from meterstone.publish.reports.model import KINDS, Kind
 from meterstone.publish.reports.schedule import CAUGHT_UP, due, last_days
 from meterstone.publish.reports.service import Reports
@@ -127,7 +128,7 @@ class Planned:
             with self._ledger.read() as seen:
                 made = seen.reports.scheduled(kind.key, "network", first)
             for day in due(plan, now, zone, made):
-                run = self._reports.schedule(kind.key, day, _end_of(day, zone))
+                run = self._reports.schedule(kind.key, day, day_end(day, zone))
                 asked += run is not None
         return asked
 
@@ -139,7 +140,3 @@ class Planned:
         now = self._ledger.now()
         self.look(now)
         self._reports.forget(now - KEPT)
-
-
-def _end_of(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), zone)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from starlette.datastructures import QueryParams
 
+from meterstone.measure.days import day_end
 from meterstone.measure.results import read_day, read_moment, rfc3339
 
 
@@ -38,7 +39,7 @@ class AsOf:
         before it ended; None: now."""
         if self.day is None:
             return self.known_at
-        end = datetime.combine(self.day + timedelta(days=1), time(), zone).astimezone(UTC)
+        end = day_end(self.day, zone)
         return min(end, self.known_at) if self.known_at else end
 
     @property

@@ -15,6 +15,7 @@ from meterstone.board.model import Board, Card
 from meterstone.detect.state import Now
 from meterstone.insight.findings import KeptFinding
 from meterstone.ledger import Discrepancy, Incident
+from meterstone.measure.days import day_end
 from meterstone.measure.results import Scope
 from meterstone.publish.findings import ordered
 from meterstone.publish.web import signals as shown
@@ -149,7 +150,7 @@ def current(now: Now | None, board: Board, kept: Kept, clock_: datetime) -> Oper
 def past(card: Card, board: Board, kept: Kept, strips: Mapping[str, Strip]) -> Operations:
     """The page of the end of a day, as far as it is kept."""
     zone, names = board.zone, shops(board)
-    at = datetime.combine(card.day + timedelta(days=1), datetime.min.time(), zone)
+    at = day_end(card.day, zone)
     then = [
         each
         for each in kept.incidents(limit=_MOST_INCIDENTS)
