@@ -121,7 +121,7 @@ class Coming:
     def _network(self, say: Say) -> Parted:
         def on_progress(part: str) -> None:
             self._go_on()
-            say(f"simulating a year of {self._shops} franchises: {part}")
+            say(f"simulating {self._months} months of {self._shops} franchises: {part}")
 
         shutil.rmtree(self._folder, ignore_errors=True)
         return make_network(

@@ -22,7 +22,7 @@ from meterstone.facts import vocabulary
 from meterstone.sandbox.network import Preset, preset, simulate
 from meterstone.sandbox.network.presets import months_before
 
-SHOPS, MONTHS = 24, 12
+SHOPS, MONTHS = 36, 26
 _DAYS_AHEAD = 7
 _TELEMETRY = timedelta(days=32)
 

@@ -33,6 +33,7 @@ _NO_BREAK = "\u00a0"
 _DATE = re.compile(r"(?<![\w-])\d{4}-\d{2}-\d{2}(?![\w-])")
 _PERCENT = re.compile(r"(?<=\d)%")
 _QUANTITY = re.compile(r"(?<=\d) (?=[%×a-zA-Z])")
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
 
 class Asked(Protocol):
@@ -149,8 +150,10 @@ def value_text(value: Cell, unit: str = "") -> str:
 
 
 def between(figure: Figure) -> str:
-    """Its interval; one-sided where one bound is known."""
+    """Its interval; one-sided where one bound is known, nothing where it has no width."""
     low, high, unit = figure.low, figure.high, figure.unit
+    if low == high:
+        return ""
     if low is not None and high is not None:
         return format_interval((low, high), unit)
     if low is not None:
@@ -166,7 +169,7 @@ def cell_text(cell: Cell, column: Column) -> str:
 def unbroken(text: str) -> str:
     """A sentence as people read it: days in words, and no number on another line than what it
     counts."""
-    text = _DATE.sub(lambda found: _in_words(found[0]), text)
+    text = _MINUS.sub("−", _DATE.sub(lambda found: _in_words(found[0]), text))
     return _QUANTITY.sub(_NO_BREAK, _PERCENT.sub(" %", text))
 
 

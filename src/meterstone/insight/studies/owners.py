@@ -13,7 +13,7 @@ from meterstone.insight.study import Say, Source
 from meterstone.measure.results import Scope
 from meterstone.scorecard.values import count_text, format_value
 
-_H = "h per franchise-week"
+_H = "h a week"
 _METHOD = (
     "Hours are those of a usual week before, less those of the last month, at the attested cost of "
     "an hour. Sales are the effect of going live by comparison with shops that had not, not what "

@@ -69,7 +69,8 @@ def _sentence(
         near = min(lowest, key=lambda pair: abs(1 - (pair[0].times or 0)), default=None)
         if near is None or near[0].value is None:
             return f"{said}."
-        return f"{said}. It would be missed if {near[1].lower()} came to {usd(near[0].value)}."
+        least = usd(near[0].value)
+        return f"{said}. It would be missed if {near[1].lower()} came to less than {least} a year."
     ways = [
         f"{titles[each.name].lower()} would have to be {usd(each.value)} a year "
         f"({usd(each.now)} now)"
