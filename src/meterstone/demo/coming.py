@@ -81,6 +81,8 @@ class Coming:
             except _OverError:
                 return
             except MeterstoneError as error:
+                if self._over.is_set():  # the server ends first: nothing reaches us any more
+                    return
                 _log.exception("the demonstration cannot go on: %s", error.cause)
             self._over.wait()
 

@@ -15,6 +15,7 @@ from meterstone.app import Home
 from meterstone.connect.egress import VENDORS, Egress
 from meterstone.connect.hooks import Hooks
 from meterstone.demo.connecting import connect
+from meterstone.errors import MeterstoneError
 from meterstone.ledger import Connection
 from meterstone.sandbox.kit import Books, Vendor, known_vendors, make, running
 
@@ -97,4 +98,6 @@ def _handshake(home: Home, connector: str, hook: str) -> str:
                 if each.id == hook and each.handshake:
                     return each.handshake
         time.sleep(0.1)
-    raise TimeoutError(f"the verification of {connector} did not come")
+    raise MeterstoneError(
+        f"the verification of {connector} did not come", place="demo", mend="start it again"
+    )
