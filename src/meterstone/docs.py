@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -40,5 +41,7 @@ def write(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    for path in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+    parser = argparse.ArgumentParser(prog="python -m meterstone.docs", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"))
+    for path in write(parser.parse_args().folder):
         sys.stdout.write(f"{path}\n")
