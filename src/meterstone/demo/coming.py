@@ -3,7 +3,6 @@ sign in at the vendors, and let time pass."""
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import threading
@@ -18,7 +17,6 @@ from meterstone.demo.network import MONTHS, SHOPS, Parted, make_network
 from meterstone.demo.nine import nine
 from meterstone.demo.trouble import Strikes, Troubles
 from meterstone.errors import MeterstoneError
-from meterstone.measure.results import rfc3339
 from meterstone.record.ingest import Progress, ingest
 from meterstone.record.model import facts_of_ours
 from meterstone.sandbox.network.facts import SIMULATED
@@ -106,19 +104,17 @@ class Coming:
 
     def _claim(self) -> None:
         """Before anything can be seen, so that no page is ever without its banner."""
-        now = datetime.now(UTC)
-        by = {
-            "source": "attestation", "entered_by": SIMULATED, "entered_role": SIMULATED,
-            "evidence_uri": f"https://example.org/{SIMULATED}/attestation",
-        }  # fmt: skip
-        claim = {
-            "fact": "attestation", "attestation_id": "demonstration",
-            "claim_key": f"{SIMULATED_CLAIM}demonstration", "attested_at": rfc3339(now),
-            "expires_at": rfc3339(now + _CLAIM_HOLDS),
-            "statement": "All facts of this demonstration are simulated.",
-        }  # fmt: skip
-        self._land(json.dumps(claim | by).encode() + b"\n")
-        self._home.recorder.map_new()
+        self._home.attest(
+            "attestation",
+            {
+                "claim_key": f"{SIMULATED_CLAIM}demonstration",
+                "statement": "All facts of this demonstration are simulated.",
+            },
+            person=SIMULATED,
+            role=SIMULATED,
+            evidence=f"https://example.org/{SIMULATED}/attestation",
+            expires_at=datetime.now(UTC) + _CLAIM_HOLDS,
+        )
 
     def _network(self, say: Say) -> Parted:
         def on_progress(part: str) -> None:
