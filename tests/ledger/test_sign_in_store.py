@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from meterstone.connect.auth.credentials import Token
 from meterstone.connect.auth.flow import Pending
@@ -81,6 +82,26 @@ def test_a_sign_in_is_taken_once(place):
         taken = list(pool.map(lambda store: store.take("key"), stores))
     assert [found for found in taken if found is not None] == [pending]
     assert stores[0].take("key") is None
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # in SQLite writers stand in line
+def test_a_sign_in_that_another_takes_between_two_reads_is_none(place):
+    first, second = (LedgerPending(place.open()) for _ in range(2))
+    pending = Pending("acme", "b", "https://h/cb", place.clock() + timedelta(minutes=10))
+    first.put("key", pending)
+    others = []
+
+    def meanwhile(_connection, _cursor, statement, *_):
+        if not others and statement.startswith("SELECT secrets"):
+            others.append(None)
+            others.append(second.take("key"))
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", meanwhile)
+    try:
+        assert first.take("key") is None
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", meanwhile)
+    assert others[1:] == [pending]
 
 
 def test_a_sign_in_that_nobody_finished_is_removed(place):

@@ -46,10 +46,16 @@ class Secrets:
         Raises:
             VerificationFailed: it does not open: changed, or moved from another place.
         """
-        row = self._row(owner, name)
+        # In one statement: between two of them another transaction may delete both, key and value.
+        query = (
+            sa.select(secrets, data_keys.c.home_key, data_keys.c.wrapped)
+            .join(data_keys, data_keys.c.owner == secrets.c.owner)
+            .where(secrets.c.owner == owner, secrets.c.name == name)
+        )
+        row = self._tx.run(query).first()
         if row is None or row.sealed is None:
             return None
-        key = self._data_key(owner)
+        key = self._sealer.unwrap(row.wrapped, owner, row.home_key)
         return Secret(
             owner=owner,
             name=name,
