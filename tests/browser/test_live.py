@@ -142,7 +142,7 @@ def test_what_was_missed_comes_when_the_line_is_back(chrome: Browser) -> None:
 
 
 def test_a_page_that_lost_the_line_says_so_until_it_is_back(chrome: Browser) -> None:
-    short = Limits(beat_s=0.4, look_s=0.2, life_s=1.0)
+    short = Limits(beat_s=1.2, look_s=0.2, life_s=1.0)  # ends before any silence had a beat
     with served(Served(short)) as made, looking(chrome, made) as page:
         made.change("Here.")
         expect(page.locator("h1")).to_have_text("Here.", timeout=WITHIN_MS)

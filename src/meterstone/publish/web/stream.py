@@ -5,8 +5,9 @@ every change: ``{"element id": "its HTML"}``. Text is rendered, encoded and pack
 however many look.
 A browser that comes back says by ``Last-Event-ID`` (or ``?since=``) what it saw last.
 
-A ``beat`` tells that the line is alive. Who does not take what is sent is dropped, and comes back
-when able to. Every stream ends after some minutes, so that the guard asks again who it is.
+A ``beat``, at the beginning and in every silence, tells that the line is alive. Who does not take
+what is sent is dropped, and comes back when able to. Every stream ends after some minutes, so that
+the guard asks again who it is.
 """
 
 from __future__ import annotations
@@ -162,7 +163,10 @@ class Hub:
         encoding = [(b"content-encoding", b"gzip")] if packed else []
         headers = [*_HEADERS, *encoding]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        hello = chunk(f"retry: {random.randint(1000, 4000)}\n\n".encode())  # noqa: S311
+        # the beat at once: a stream may end before its first silence, and a page must know by then
+        # how long a silence may last
+        retry = f"retry: {random.randint(1000, 4000)}\n\n".encode()  # noqa: S311
+        hello = chunk(retry + self._beat.plain)
         await send(_body(PACKED_BEGIN + hello.packed if packed else hello.plain))
         taken = True
         try:
