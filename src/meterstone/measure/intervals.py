@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+import scipy
 
 Array = NDArray[np.float64]
 Bounds = tuple[Array, Array]
@@ -52,8 +52,8 @@ def wilson_fpc(good: Array, n: Array, population: Array) -> Bounds:
 
 def exact_poisson(count: Array) -> Bounds:
     """Garwood interval of a count."""
-    lower = np.where(count > 0, stats.chi2.ppf(0.025, 2 * count) / 2, 0.0)
-    return lower, np.asarray(stats.chi2.ppf(0.975, 2 * (count + 1)) / 2, dtype=np.float64)
+    lower = np.where(count > 0, scipy.stats.chi2.ppf(0.025, 2 * count) / 2, 0.0)
+    return lower, np.asarray(scipy.stats.chi2.ppf(0.975, 2 * (count + 1)) / 2, dtype=np.float64)
 
 
 def log_ratio(current: Array, base: Array, variance: Array | None = None) -> Bounds:
@@ -78,8 +78,8 @@ def order_statistic_ranks(n: float, q: float) -> tuple[int, int, int]:
     """
     size = max(round(n), 1)
     middle = min(max(int(np.ceil(q * size - 1e-9)), 1), size)
-    lower = int(stats.binom.ppf(0.025, size, q))
-    upper = int(stats.binom.ppf(0.975, size, q)) + 1
+    lower = int(scipy.stats.binom.ppf(0.025, size, q))
+    upper = int(scipy.stats.binom.ppf(0.975, size, q)) + 1
     return min(max(lower, 1), size), middle, min(max(upper, 1), size)
 
 
@@ -154,13 +154,13 @@ def bca(replicates: Array, left_out: Sequence[Array], estimate: float) -> tuple[
         np.count_nonzero(replicates == estimate),
     )
     below = smaller / len(replicates) + equal / len(replicates) / 2
-    bias = special.ndtri(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
+    bias = scipy.special.ndtri(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
     centred = np.concatenate([_centred(values) for values in left_out] or [np.zeros(1)])
     spread = float(np.sum(centred**2)) ** 1.5
     acceleration = float(np.sum(centred**3)) / (6 * spread) if spread > 0 else 0.0
     shifted = [bias + (bias + z) / (1 - acceleration * (bias + z)) for z in (-Z95, Z95)]
     ordered = np.sort(replicates)
-    lower, upper = (_quantile(ordered, float(special.ndtr(place))) for place in shifted)
+    lower, upper = (_quantile(ordered, float(scipy.special.ndtr(place))) for place in shifted)
     return lower, upper
 
 
@@ -197,16 +197,16 @@ def mann_kendall(series: Array) -> tuple[float, float, tuple[float, float]]:
         size * (size - 1) * (2 * size + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))
     ) / 18
     variance *= _hamed_rao(values, steps)
-    slope, _, low, high = stats.theilslopes(values, steps, 0.95)
+    slope, _, low, high = scipy.stats.theilslopes(values, steps, 0.95)
     z = (s - np.sign(s)) / np.sqrt(variance) if variance > 0 else 0.0
-    return float(stats.norm.sf(abs(z))), float(slope), (float(low), float(high))
+    return float(scipy.stats.norm.sf(abs(z))), float(slope), (float(low), float(high))
 
 
 def _hamed_rao(values: Array, steps: Array) -> float:
     """Factor of the variance for the significant autocorrelations of the detrended ranks."""
     size = len(values)
-    slope = stats.theilslopes(values, steps)[0]
-    ranks = stats.rankdata(values - slope * steps)
+    slope = scipy.stats.theilslopes(values, steps)[0]
+    ranks = scipy.stats.rankdata(values - slope * steps)
     centred = ranks - ranks.mean()
     total = float(np.sum(centred**2))
     if total == 0:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy import stats
+import scipy
 
 from meterstone.catalogue import Relation, Term
 from meterstone.measure.compile import (
@@ -618,7 +618,7 @@ def _ranks(sizes: Array, q: float) -> Array:
     upper bound."""
     size = np.maximum(np.round(sizes), 1)
     middle = np.ceil(q * size - 1e-9)
-    lower, upper = stats.binom.ppf(0.025, size, q), stats.binom.ppf(0.975, size, q) + 1
+    lower, upper = scipy.stats.binom.ppf(0.025, size, q), scipy.stats.binom.ppf(0.975, size, q) + 1
     ranks: Array = np.stack([lower, middle, upper], axis=-1)
     clipped: Array = np.clip(ranks, 1, size[:, None])
     return clipped

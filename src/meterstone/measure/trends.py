@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from meterstone.catalogue import Catalogue, Metric, parse_window
 from meterstone.catalogue.units import factor
@@ -127,5 +127,5 @@ def _trend_of(
     if np.isnan(p):
         return None, None, None
     steps = np.flatnonzero(np.isfinite(series))
-    slope, _, low, high = stats.theilslopes(series[steps], steps, 0.95)
+    slope, _, low, high = scipy.stats.theilslopes(series[steps], steps, 0.95)
     return p, float(slope), (float(low), float(high))
