@@ -23,7 +23,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from meterstone.board.busy import Busy
@@ -69,8 +69,6 @@ from meterstone.people.oidc_provider import Client, IdentityProvider
 from meterstone.people.service import House
 from meterstone.publish.findings import found_of
 from meterstone.publish.outbound.deliverer import Deliverer
-from meterstone.publish.reports.planned import Planned
-from meterstone.publish.reports.service import Reports
 from meterstone.publish.web import stream
 from meterstone.record.attestation import (
     SOON,
@@ -106,6 +104,10 @@ from meterstone.settings import (
 )
 from meterstone.warehouse.base import Warehouse
 from meterstone.warehouse.duckdb import DuckDBWarehouse
+
+if TYPE_CHECKING:
+    from meterstone.publish.reports.planned import Planned
+    from meterstone.publish.reports.service import Reports
 
 _SHOWN_AT_ONCE = 32
 _PROVIDER_WAITS_S = 10.0
@@ -336,6 +338,7 @@ class Home:
     @cached_property
     def reports(self) -> Reports:
         """Makes reports of what is on the board."""
+        from meterstone.publish.reports.service import Reports  # noqa: PLC0415 - slow to load
 
         def tell(lines: bytes, name: str) -> None:
             self.log.land(facts_of_ours(lines, name, "hub"))
@@ -352,6 +355,8 @@ class Home:
     @cached_property
     def planned(self) -> Planned:
         """Asks for the reports that are due."""
+        from meterstone.publish.reports.planned import Planned  # noqa: PLC0415 - slow to load
+
         return Planned(self.ledger, self.reports, lambda: self.zone, self.notifications.channels)
 
     @property

@@ -9,7 +9,10 @@ from xml.etree import ElementTree
 
 from meterstone.board.model import DayValue
 from meterstone.measure.results import Value
-from meterstone.publish.charts import Chart, Standing, days_chart, drawn, standing_chart
+from meterstone.publish.charts import drawn
+from meterstone.publish.charts.days import days_chart
+from meterstone.publish.charts.drawn import Chart
+from meterstone.publish.charts.systems import Standing, standing_chart
 
 FIRST = date(2026, 3, 1)
 

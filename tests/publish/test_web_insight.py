@@ -25,7 +25,7 @@ from meterstone.insight.findings import (
     Table,
 )
 from meterstone.measure.results import Scope
-from meterstone.publish.charts import curves_chart
+from meterstone.publish.charts.curves import curves_chart
 from meterstone.publish.findings import (
     advised,
     cell_text,

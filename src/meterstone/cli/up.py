@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 from meterstone.app import Home
 from meterstone.cli.live import working
 from meterstone.cli.shared import HomeOption, JsonOption
-from meterstone.cli.site import site_app
 from meterstone.cli.telemetry import Telemetry
 from meterstone.record.serving import ended_by_signals, listening, run, served_at
 from meterstone.settings import home_path, port_number, public_url, setting
@@ -102,6 +101,8 @@ def serving(
     url = public_url(host, listener.getsockname()[1])
     telemetry = Telemetry()
     try:
+        from meterstone.cli.site import site_app  # noqa: PLC0415 - pages take a second to load
+
         site = site_app(home, url, telemetry)
         with working(home, telemetry=telemetry) if at_work else nullcontext():
             yield Served(home, site, address, url, listener, telemetry)

@@ -144,10 +144,8 @@ def _amount(array: pa.Array, given: pa.DataType, kind: pa.DataType) -> pa.Array:
     cents = np.rint(values * 100)
     _require(bool(np.all(cents / 100 == values)))  # else it has more than two places
     whole = pa.array(cents.astype(np.int64), mask=missing)
-    return pc.multiply(whole.cast(pa.decimal128(19, 0)), _CENT).cast(kind)
-
-
-_CENT = pa.scalar(Decimal("0.01"), pa.decimal128(3, 2))
+    cent = pa.scalar(Decimal("0.01"), pa.decimal128(3, 2))
+    return pc.multiply(whole.cast(pa.decimal128(19, 0)), cent).cast(kind)
 
 
 def _bounded(column: Column, array: pa.Array) -> pa.Array:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from meterstone.insight.panel import NEVER, Panel, seen_before
 from meterstone.insight.pretrend import apart
@@ -299,7 +299,7 @@ def _placebo(dd: Any, frame: Any, name: str, what: str) -> Check:
         return Check(name, True, "a start cannot be pretended on these rows: too few remain")
     freedom = _freedom(frame)
     found = _estimate(fitted, freedom)
-    p = float(2 * stats.t.sf(abs(found.att / found.se), freedom))
+    p = float(2 * scipy.stats.t.sf(abs(found.att / found.se), freedom))
     passed = p >= _PLACEBO_P
     said = (
         f"a pretended start ({what}) shows nothing"
@@ -326,7 +326,7 @@ def found_from(freedom: int) -> float:
 
 def _found(freedom: int) -> float:
     """Of the corrected standard error: the effect that is found with the chance `_POWER`."""
-    return float(stats.t.ppf(0.975, freedom) + stats.t.ppf(_POWER, freedom))
+    return float(scipy.stats.t.ppf(0.975, freedom) + scipy.stats.t.ppf(_POWER, freedom))
 
 
 def _estimate(result: Any, freedom: int) -> Estimate:
@@ -336,7 +336,7 @@ def _estimate(result: Any, freedom: int) -> Estimate:
 def _interval(att: float, se: float, freedom: int) -> Estimate:
     """With the correction m / (m - 1) of a variance that m units of the smaller side tell."""
     corrected = se * math.sqrt((freedom + 1) / freedom)
-    half = float(stats.t.ppf(0.975, freedom)) * corrected
+    half = float(scipy.stats.t.ppf(0.975, freedom)) * corrected
     return Estimate(att, corrected, att - half, att + half)
 
 

@@ -9,8 +9,8 @@ tested on rows not yet treated, with the effects of unit and period taken out, v
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from meterstone.insight.series import Floats
 
@@ -59,7 +59,7 @@ def _joint(unit: Codes, period: Codes, outcome: Floats, columns: Floats) -> floa
     units = len(scores)
     variance = bread @ (scores.T @ scores) @ bread * units / (units - 1)
     wald = float(beta @ np.linalg.pinv(variance) @ beta) / count
-    return float(stats.f.sf(wald, count, units - 1))
+    return float(scipy.stats.f.sf(wald, count, units - 1))
 
 
 def _within(values: Floats, unit: Codes, period: Codes) -> Floats:

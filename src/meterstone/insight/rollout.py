@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from meterstone.insight.effect import LEAST_UNITS as LEAST_A_SIDE
 from meterstone.insight.effect import MOST_UNITS, found_from
@@ -178,7 +178,7 @@ def _balanced(table: Floats, waves: int, held: float, dice: np.random.Generator)
     level = table.mean(axis=1)
     middle = table.shape[1] // 2
     trend = table[:, middle:].mean(axis=1) - table[:, :middle].mean(axis=1)
-    place = stats.rankdata(level) + 0.5 * stats.rankdata(trend)
+    place = scipy.stats.rankdata(level) + 0.5 * scipy.stats.rankdata(trend)
     count = len(table)
     seats = [0] * round(count * held)
     seats += [1 + at % waves for at in range(count - len(seats))]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from scipy import stats
+import scipy
 
 from meterstone.insight.effect import Check, Estimate
 from meterstone.insight.panel import counted
@@ -96,7 +96,7 @@ def _chosen(spells: Sequence[Spell], begin: date, end: date) -> Check:
     found = _compared(_days(spells, begin, end, _is_fresh))
     if found.estimate is None or _refused(found):
         return Check(name, True, "closings just after going live are too few to tell of a choice")
-    p = float(stats.norm.cdf(found.estimate.att / found.estimate.se))
+    p = float(scipy.stats.norm.cdf(found.estimate.att / found.estimate.se))
     passed = p >= _P
     said = (
         "closings are not rarer just after going live than later"
@@ -172,6 +172,6 @@ def _compared(strata: Iterable[_Stratum]) -> _Compared:
     estimate = None
     if weight and variance:
         att, se = _YEAR * moved / weight, _YEAR * math.sqrt(variance) / weight
-        half = float(stats.norm.ppf(0.975)) * se
+        half = float(scipy.stats.norm.ppf(0.975)) * se
         estimate = Estimate(att, se, att - half, att + half)
     return _Compared(estimate, (closings[0], closings[1]), (years[0], years[1]))

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from meterstone.insight.effect import Check, Estimate
 from meterstone.insight.panel import Panel
@@ -144,7 +144,7 @@ def _single(
     if not (math.isfinite(se) and se > 0):
         why = "its uncertainty cannot be estimated"
     elif why is None:
-        half = float(stats.t.ppf(0.975, len(others) - 1)) * se
+        half = float(scipy.stats.t.ppf(0.975, len(others) - 1)) * se
         estimate = Estimate(att, se, att - half, att + half)
     leading = sorted(weights.items(), key=lambda pair: -pair[1])[:5]
     return Single(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 
 from meterstone.insight.cache import Cache, key_of
 from meterstone.insight.forecasts import LEVEL, VERSION, Learnt, learn
@@ -193,10 +194,8 @@ def _of_total(limits: Limits, kind: Kind, steps: int) -> Limits:
 
 def _half(errors: Floats, apart: float) -> float:
     """Half of the interval of a next error like these, of which so many do not overlap."""
-    from scipy.stats import t  # noqa: PLC0415 - half a second to load
-
     spread = float(np.sqrt(np.mean(errors**2)))
-    quantile = float(t.ppf((1 + LEVEL) / 2, df=1.5 * apart))
+    quantile = float(scipy.stats.t.ppf((1 + LEVEL) / 2, df=1.5 * apart))
     return max(
         quantile * spread * math.sqrt(1 + 1 / apart), float(np.quantile(np.abs(errors), LEVEL))
     )

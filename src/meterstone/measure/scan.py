@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 import scipy
+from numpy.typing import NDArray
 
 from meterstone.catalogue import Relation, Term
 from meterstone.measure.compile import (

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from scipy.stats import poisson
+import scipy
 
 from meterstone.facts import vocabulary
 from meterstone.insight.revised import sent, text
@@ -86,8 +86,8 @@ def forecasts(
         yield mine | {
             "forecast_id": f"risk:week:{risk.key}:{source.day}", "quantity": "incidents_week",
             "point": expected, "naive_point": usual[risk.key], "alarm": risk.warned,
-            "lower95": float(poisson.ppf(0.025, expected)),
-            "upper95": float(poisson.ppf(0.975, expected)),
+            "lower95": float(scipy.stats.poisson.ppf(0.025, expected)),
+            "upper95": float(scipy.stats.poisson.ppf(0.975, expected)),
         }  # fmt: skip
 
 

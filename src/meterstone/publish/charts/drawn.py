@@ -8,18 +8,23 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import altair as alt
 import vl_convert
 from markupsafe import Markup
 
 WIDE, NARROW = 720, 280
 """Widths of the two drawings: letters must not shrink with the window."""
 _MOST = 512
-Specified = alt.Chart | alt.LayerChart | alt.FacetChart
 INK, SOFT, RULE, BAND = "var(--ink)", "var(--soft)", "var(--rule)", "var(--band)"
 """Colours are names of the page's tokens, so that one drawing serves light, dark and print."""
+
+
+class Specified(Protocol):
+    """What Altair makes; only who specifies loads it, which takes a while."""
+
+    def configure(self, *args: Any, **kwargs: Any) -> Any:
+        """Set what holds for the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ _lock = threading.Lock()
 _kept: dict[str, tuple[Markup, Markup]] = {}
 
 
-def _dressed(chart: Any) -> Any:
+def _dressed(chart: Specified) -> Any:
     """In the same ink as everything else, without a frame."""
     return (
         chart.configure(background="transparent", aria=False, padding=2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from meterstone.insight.findings import KeptFinding, Picture
-from meterstone.publish.charts import curves_chart
+from meterstone.publish.charts.curves import curves_chart
 from meterstone.publish.findings import (
     WITHHELD,
     advised,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from meterstone.insight.findings import KeptFinding
-from meterstone.publish.charts import Chart
+from meterstone.publish.charts.drawn import Chart
 from meterstone.publish.web.numbers import Number
 from meterstone.scorecard.values import VerdictLook
 

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from meterstone.publish.charts import Chart
+from meterstone.publish.charts.drawn import Chart
 from meterstone.publish.gauge import HEIGHT, WIDTH
 from meterstone.publish.reports.model import Line, Mark
 from meterstone.publish.web.numbers import Number

@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 from meterstone.board.model import Board, Card
 from meterstone.framework import systems
 from meterstone.insight.findings import KeptFinding
-from meterstone.publish.charts import Standing, days_chart, standing_chart
+from meterstone.publish.charts.days import days_chart
+from meterstone.publish.charts.systems import Standing, standing_chart
 from meterstone.publish.findings import ordered
 from meterstone.publish.order import by_system
 from meterstone.publish.reports import chapters

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from meterstone.insight.findings import Finding, KeptFinding, Picture, Table
 from meterstone.measure.results import Scope
-from meterstone.publish.charts import Chart, curves_chart
-from meterstone.publish.charts.curves import dash_of
+from meterstone.publish.charts.curves import curves_chart, dash_of
+from meterstone.publish.charts.drawn import Chart
 from meterstone.publish.findings import WITHHELD, cell_text, reason, unbroken, value_text
 from meterstone.publish.web.told import known, step
 from meterstone.scorecard.values import VerdictLook, format_interval, format_value

@@ -14,7 +14,8 @@ from meterstone.errors import InputError, MeterstoneError
 from meterstone.insight.actions import anchor
 from meterstone.insight.findings import Finding, KeptFinding
 from meterstone.measure.results import Scope
-from meterstone.publish.charts import Chart, curves_chart
+from meterstone.publish.charts.curves import curves_chart
+from meterstone.publish.charts.drawn import Chart
 from meterstone.publish.findings import advised, ordered, reason, unbroken
 from meterstone.publish.prevention import NoPrevention, Prevention
 from meterstone.publish.web.actions import Acting

@@ -17,7 +17,7 @@ from meterstone.errors import InputError
 from meterstone.measure.explain import Explanation, FactRows
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Right
-from meterstone.publish.charts import days_chart
+from meterstone.publish.charts.days import days_chart
 from meterstone.publish.web.asof import AsOf
 from meterstone.publish.web.numbers import Number, metric_link, number
 from meterstone.publish.web.site import NETWORK, Site
