@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import expect
 from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parents[1]
@@ -85,6 +87,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-# A machine that is busy for a moment is no failure: nothing here is a test of time.
+# A machine that is busy for a moment is no failure: nothing here is a test of time. What waits by
+# the libraries' own patience, 5 s, waits for a minute.
+BUSY_S = 60.0
+httpx2._config.DEFAULT_TIMEOUT_CONFIG.read = BUSY_S
+httpx2._config.DEFAULT_TIMEOUT_CONFIG.connect = BUSY_S
+expect.set_options(timeout=BUSY_S * 1000)
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

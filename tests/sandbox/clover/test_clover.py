@@ -31,7 +31,7 @@ class Served:
         self.vendor, self.url = vendor, url
         self.account = vendor.listed[0]
         self.http = httpx2.Client(
-            base_url=f"{url}/v3/merchants/{self.account.id}", timeout=10,
+            base_url=f"{url}/v3/merchants/{self.account.id}", timeout=60,
             headers={"authorization": f"Bearer {self.account.token}"},
         )  # fmt: skip
 
@@ -209,7 +209,7 @@ def test_webhooks_name_the_record_after_the_address_was_verified(fresh: Served) 
         threading.Thread(target=server.serve_forever, daemon=True).start()
         hook = f"http://127.0.0.1:{server.server_address[1]}/hooks/clover"
         made = httpx2.post(f"{fresh.url}/_sandbox/webhooks", json={"url": hook}).json()
-        auth, verification = taken.get(timeout=5)
+        auth, verification = taken.get(timeout=60)
         assert auth is None
         payments = fresh.vendor.entities["payments"]
         payments.edit(payments.id_at(0), {})  # nothing is sent before the code came back
@@ -219,7 +219,7 @@ def test_webhooks_name_the_record_after_the_address_was_verified(fresh: Served) 
         assert httpx2.post(confirm, json={"code": code}).json() == {"enabled": True}
         id_ = payments.id_at(1)
         payments.edit(id_, {"note": "late"})
-        auth, event = taken.get(timeout=5)
+        auth, event = taken.get(timeout=60)
         server.shutdown()
     assert auth == made["secret"]
     [(merchant, [told])] = event["merchants"].items()

@@ -52,7 +52,7 @@ class Served:
         self.vendor, self.url, self.time = vendor, url, time
         self.realm = vendor.listed[0].id
         self.http = httpx2.Client(
-            base_url=f"{url}/v3/company/{self.realm}", timeout=10,
+            base_url=f"{url}/v3/company/{self.realm}", timeout=60,
             headers={"authorization": f"Bearer {vendor.listed[0].token}"},
         )  # fmt: skip
 

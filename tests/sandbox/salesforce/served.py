@@ -54,7 +54,7 @@ class Served:
         self.session.mount("https://", Plain())
         self.sf = self.client(vendor.listed[0].token)
         self.http = httpx2.Client(
-            base_url=f"{url}/services/data/v67.0", timeout=10,
+            base_url=f"{url}/services/data/v67.0", timeout=60,
             headers={"authorization": f"Bearer {vendor.listed[0].token}"},
         )  # fmt: skip
 

@@ -34,7 +34,7 @@ class Served:
     def __init__(self, vendor: Vendor, url: str) -> None:
         self.vendor, self.url = vendor, url
         self.token = vendor.listed[0].token
-        self.own = httpx.Client(timeout=10)
+        self.own = httpx.Client(timeout=60)
         self.sdk = Square(base_url=url, token=self.token, httpx_client=self.own)
         self.http = httpx2.Client(
             base_url=url, headers={"authorization": f"Bearer {self.token}"}, timeout=10

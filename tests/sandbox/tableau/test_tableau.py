@@ -167,11 +167,11 @@ def test_a_job_runs_and_a_bad_file_fails_it(served: Served) -> None:
     item = tsc.DatasourceItem(served.project(), name="Scorecard")
     job = sdk.datasources.publish(item, io.BytesIO(tdsx()), "Overwrite", as_job=True)
     assert sdk.jobs.get_by_id(str(job.id)).completed_at is None
-    assert sdk.jobs.wait_for_job(job, timeout=10).finish_code == 0
+    assert sdk.jobs.wait_for_job(job, timeout=60).finish_code == 0
     bad = tdsx(**{"x.tds": TDS})  # its CSV is missing
     broken = sdk.datasources.publish(item, io.BytesIO(bad), "Overwrite", as_job=True)
     with pytest.raises(exceptions.JobFailedException) as failed:
-        sdk.jobs.wait_for_job(broken, timeout=10)
+        sdk.jobs.wait_for_job(broken, timeout=60)
     assert "Data/x.csv" in str(failed.value.notes)
 
 
