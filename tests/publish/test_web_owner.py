@@ -9,11 +9,13 @@ from typing import Any, cast
 
 from meterstone.board.model import Board, Card, Named
 from meterstone.detect.state import Now
+from meterstone.insight.findings import Figure, Finding
 from meterstone.measure.results import Scope, ScopeKind
 from meterstone.publish.web.owner import MOST, owner_context, trouble
 from meterstone.publish.web.owner_words import PLAIN, plain_value, said
 from meterstone.publish.web.owners import owners_context
 from meterstone.publish.web.peers import LEAST, Cohorts, Peers, beside
+from publish.found import kept
 
 DAY = date(2026, 3, 31)
 
@@ -57,20 +59,21 @@ class Shops:
 
 def test_others_are_told_of_only_where_none_can_be_guessed() -> None:
     few = Cohorts(cast("Board", Shops(LEAST)))
-    assert few.of("F1", "time_savings", DAY) is None, "with the own shop they are one too few"
+    assert few.of({"F1"}, "time_savings", DAY) is None, "with the own shop they are one too few"
     enough = Cohorts(cast("Board", Shops(LEAST + 1)))
-    peers = enough.of("F1", "time_savings", DAY)
+    peers = enough.of({"F1"}, "time_savings", DAY)
     assert peers is not None
     assert (peers.count, peers.low, peers.middle, peers.high) == (8, 3.75, 5.5, 7.25)
-    assert enough.of("F1", "owner_revenue_increase", DAY) is None
-    stranger = enough.of("F99", "time_savings", DAY)
+    assert enough.of({"F1"}, "owner_revenue_increase", DAY) is None
+    assert enough.of({"F1", "F2"}, "time_savings", DAY) is None, "who owns two knows both"
+    stranger = enough.of({"F99"}, "time_savings", DAY)
     assert stranger is not None
     assert stranger.count == LEAST + 1
 
 
 def test_what_others_have_more_of_comes_first_with_its_worth() -> None:
     shops = Shops(9)
-    peers = {"time_savings": Cohorts(cast("Board", shops)).of("F1", "time_savings", DAY)}
+    peers = {"time_savings": Cohorts(cast("Board", shops)).of({"F1"}, "time_savings", DAY)}
     shown = owner_context("Shop F1", shops.cards["F1"], peers)
     assert shown["steps"][0]["do"].startswith("Let more be done for you: worth about 4")
     assert "4.5" in shown["steps"][0]["do"]
@@ -85,6 +88,16 @@ def test_a_page_has_a_dozen_numbers_at_most_and_a_sentence_for_each() -> None:
     assert len(shown["known"]) == MOST
     assert all(told.sentence and told.sentence[-1] == "." for told in shown["known"])
     assert "fewer than 8" in shown["lede"]
+    own = Scope("franchise", "F1")
+    figures = tuple(Figure(f"f{n}", "Hours", 1.0, "h") for n in range(3))
+    found = [
+        kept(Finding("owners", f"k{n}", own, f"T{n}", "Said.", "So.", figures=figures))
+        for n in range(4)
+    ]
+    with_findings = owner_context("Shop", every, {}, findings=found)
+    told = sum(len(each.figures) for each in with_findings["found"])
+    assert len(with_findings["known"]) + told == MOST
+    assert len(with_findings["found"]) == len(found), "each keeps its sentence"
     nothing = owner_context("Shop", card("F1"), {})
     assert len(nothing["unknown"]) == 2, "hours and money are asked for"
     assert [step["do"] for step in nothing["steps"]] == ["Write down a usual week of work."], (
@@ -110,7 +123,7 @@ def test_a_value_is_said_as_an_owner_says_it() -> None:
 
 def test_the_sentence_names_what_the_others_are_ahead_in() -> None:
     shops = Shops(9)
-    peers = {"time_savings": Cohorts(cast("Board", shops)).of("F1", "time_savings", DAY)}
+    peers = {"time_savings": Cohorts(cast("Board", shops)).of({"F1"}, "time_savings", DAY)}
     behind = owner_context("Shop F1", shops.cards["F1"], peers)["sentence"]
     assert "behind the other shops in hours you get back each week" in behind
     ahead = owner_context("Shop F9", shops.cards["F9"], peers)["sentence"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +22,7 @@ from meterstone.publish.web.owner_words import ALWAYS, PLAIN, Plain, difference,
 from meterstone.publish.web.peers import LEAST, Beside, Cohorts, Peers, beside
 from meterstone.publish.web.sections import Spark, spark
 from meterstone.publish.web.site import Site
-from meterstone.publish.web.told import row, step
+from meterstone.publish.web.told import Row, row, step
 from meterstone.scorecard.values import count_text
 
 MOST = 12
@@ -70,7 +70,9 @@ def routes(site: Site) -> list[BaseRoute]:
             )  # fmt: skip
         as_of = site.as_of(request)
         site.keep(request, "now")
-        peers = {id_: cohorts.of(key, id_, card.day, as_of.known_at) for id_ in PLAIN}
+        principal = site.principal(request)
+        own = {key} | (principal.franchises if principal else frozenset())
+        peers = {id_: cohorts.of(own, id_, card.day, as_of.known_at) for id_ in PLAIN}
         return site.render(
             request, "owner.html", card=card, title=names[key], empty=False,
             trouble=trouble(
@@ -136,10 +138,10 @@ def owner_context(
         trends: the days by metric.
         findings: what studies found of the shop.
     """
-    found = [row(each, lambda _: "") for each in ordered(findings)]
+    found = _first_figures([row(each, lambda _: "") for each in ordered(findings)], MOST // 2)
     metrics = {metric["id"]: metric for metric in card.document["metrics"]}
     shown = [id_ for id_ in PLAIN if id_ in metrics or id_ in ALWAYS]
-    shown = shown[: MOST - min(sum(len(each.figures) for each in found), MOST // 2)]
+    shown = shown[: MOST - sum(len(each.figures) for each in found)]
     told = [
         _told(PLAIN[id_], metrics.get(id_), peers.get(id_), (trends or {}).get(id_))
         for id_ in shown
@@ -163,6 +165,15 @@ def owner_context(
         "steps": steps,
         "found": found,
     }
+
+
+def _first_figures(rows: Sequence[Row], most: int) -> list[Row]:
+    """The same rows with no more figures than that; a row without any keeps its sentence."""
+    kept, left = [], most
+    for each in rows:
+        kept.append(replace(each, figures=each.figures[:left]))
+        left -= len(kept[-1].figures)
+    return kept
 
 
 def _sentence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -54,11 +54,19 @@ class Cohorts:
         self._read = lru_cache(maxsize=4)(self._values)
 
     def of(
-        self, shop: str, metric: str, day: date, known_at: datetime | None = None
+        self, own: Set[str], metric: str, day: date, known_at: datetime | None = None
     ) -> Peers | None:
-        """What the others have; None where they are fewer than `LEAST`."""
+        """What the others have; None where they are fewer than `LEAST`.
+
+        Args:
+            own: the shop, and all others of the reader: who knows the numbers of three of nine
+                shops could guess the rest.
+            metric: by its id.
+            day: that the scorecards are of.
+            known_at: as known then; None: now.
+        """
         values = self._read(self._board.version, day, known_at).get(metric, {})
-        others = sorted(value for key, value in values.items() if key != shop)
+        others = sorted(value for key, value in values.items() if key not in own)
         if len(others) < LEAST:
             return None
         low, middle, high = quantiles(others, n=4, method="inclusive")
