@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
-from meterstone.people.csrf import token_of
-from meterstone.people.rights import Right
+from meterstone.connect.webhooks import MOST_BYTES
+from meterstone.people.csrf import PLAIN, token_of
+from meterstone.people.rights import UPLOAD_BYTES, Right
 from meterstone.people.secret import new_secret
 from meterstone.people.sessions import Browser
+from meterstone.record.bodies import Limits
 from visitors import bearer, person, session, sign_in
 from whole import STRANGER, URL, House, whole_house
 
@@ -163,15 +165,18 @@ def test_an_expired_or_revoked_token_opens_nothing_and_says_no_more(house: House
     assert answer.content == never.content
 
 
+OWN_LIMIT = ("/v1/", "/hooks/")
+"""What machines call; no plain form is sent there, and what answers has a limit of its own."""
+
+
 def test_ten_megabytes_are_refused_at_every_form(house: House) -> None:
     admin = house.clients["admin"]
-    own_limit = ("/v1/", "/hooks/", "/attestations", "/api/v1/attestations")
     tried = 0
     for method, path in house.routes:
-        if method == "GET" or path.startswith(own_limit):
+        if method == "GET" or path.startswith(OWN_LIMIT):
             continue
         address = re.sub(r"\{[^}]+\}", "1", path)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = {"Content-Type": PLAIN}
         answer = admin.request(
             method, address, content=b"name=" + b"x" * TEN_MB, headers=headers,
             follow_redirects=False,
@@ -187,10 +192,46 @@ def test_ten_megabytes_without_a_length_are_refused_too(house: House) -> None:
         for _ in range(TEN_MB // 2**16):
             yield b"x" * 2**16
 
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    for who, path in ((STRANGER, "/login"), ("admin", "/account/tokens")):
+    headers = {"Content-Type": PLAIN}
+    for who, path in ((STRANGER, "/login"), ("admin", "/account/tokens"),
+                      ("operator", "/attestations/pen_test")):  # fmt: skip
         answer = house.clients[who].post(path, content=pieces(), headers=headers)
         assert answer.status_code == 413
+
+
+def test_a_file_of_ten_megabytes_is_taken_where_evidence_is_and_one_beyond_100_is_not(
+    house: House,
+) -> None:
+    def pieces(size: int) -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(size // 2**20):
+            yield bytes(2**20)
+        yield b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    admin = house.clients["admin"]
+    path = "/attestations/pen_test"
+    taken = admin.post(path, content=pieces(TEN_MB), headers=headers)
+    assert taken.status_code == 422  # read, and of a statement only the evidence was sent
+    beyond = admin.post(path, content=pieces(UPLOAD_BYTES), headers=headers)
+    assert beyond.status_code == 413
+
+
+def test_machines_that_send_more_than_their_own_limit_are_refused(house: House) -> None:
+    """A vendor 1 MB; facts and traces 64 MB, told of by the length and counted without one."""
+    hook = "/hooks/square/" + "x" * 43
+    assert visitor(house).post(hook, content=bytes(MOST_BYTES)).status_code != 413
+    assert visitor(house).post(hook, content=bytes(MOST_BYTES + 1)).status_code == 413
+    limit = Limits().body
+    token = bearer(house.home.people, Right.INGEST)
+    for path, kind in (("/v1/facts", "application/x-ndjson"), ("/v1/traces", "application/json")):
+        headers = {**token, "Content-Type": kind}
+        client = visitor(house, **headers)
+        said = client.post(path, content=b"", headers={"Content-Length": str(limit + 1)})
+        assert said.status_code == 413, path
+        streamed = client.post(path, content=(bytes(2**20) for _ in range(limit // 2**20 + 1)))
+        assert streamed.status_code == 413, path
+        assert b"\0" not in streamed.content
 
 
 class _Forms(HTMLParser):

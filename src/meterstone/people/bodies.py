@@ -20,12 +20,13 @@ class Body:
         most: bytes; None: whoever reads it has a limit.
 
     Attributes:
+        most: as given.
         too_large: the limit was passed; what answers was told that the client left.
     """
 
     def __init__(self, receive: Receive, most: int | None) -> None:
         self._receive = receive
-        self._most = most
+        self.most = most
         self._read: list[Message] = []
         self._size = 0
         self.too_large = False
@@ -57,6 +58,6 @@ class Body:
     async def _counted(self) -> Message:
         message = await self._receive()
         self._size += len(message.get("body", b""))
-        if self._most is not None and self._size > self._most:
+        if self.most is not None and self._size > self.most:
             self.too_large = True
         return message

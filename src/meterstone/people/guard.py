@@ -23,7 +23,7 @@ from meterstone.people.bodies import HEAD_BYTES, Body, TooLarge
 from meterstone.people.cache import Seen
 from meterstone.people.match import Match, Matcher
 from meterstone.people.refusals import Refusal, Refuse, as_problem
-from meterstone.people.rights import Right, Role, Rule
+from meterstone.people.rights import FORM_BYTES, Right, Role, Rule
 from meterstone.people.rules import RULES
 from meterstone.people.secret import looks_right, new_secret
 from meterstone.people.wire import (
@@ -125,7 +125,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         match = self._matcher.match(scope["path"])
-        body = Body(receive, match.rule.most_bytes if match else 0)
+        body = Body(receive, _most_bytes(scope, match))
         answer = _Answer(send, self._headers, body)
         scope[PRINCIPAL] = None
         refused = await self._refusal(scope, match, body, answer)
@@ -149,7 +149,7 @@ class Guard:
         right = None if rule is None else rule.read if reads else rule.write
         if right is Right.NOBODY:
             if rule is not None and rule.write is Right.NOBODY and rule.most_bytes is not None:
-                return await self._visit(scope, rule, body, answer, reads=reads)
+                return await self._visit(scope, body, answer, reads=reads)
             return None
         bearer = header(scope["headers"], b"authorization")
         seen = await (self._of_token(bearer) if bearer else self._of_browser(scope))
@@ -159,7 +159,7 @@ class Guard:
         refused = _may_not(seen, match, right, by_token=bool(bearer))
         if refused is not None or match is None:
             return refused
-        return await self._form(scope, match.rule, body, bearer=bool(bearer), reads=reads)
+        return await self._form(scope, body, bearer=bool(bearer), reads=reads)
 
     async def _of_browser(self, scope: Scope) -> Seen | None:
         secret = cookie(scope["headers"], self.cookies.session)
@@ -175,7 +175,7 @@ class Guard:
         return await _looked_up(self._tokens, secret.strip())
 
     async def _visit(
-        self, scope: Scope, rule: Rule, body: Body, answer: _Answer, *, reads: bool
+        self, scope: Scope, body: Body, answer: _Answer, *, reads: bool
     ) -> Refusal | None:
         """A stranger at a form: it is bound to a cookie that its page has set."""
         secret = cookie(scope["headers"], self.cookies.visit)
@@ -186,14 +186,12 @@ class Guard:
             )
             answer.more.append((b"set-cookie", made.encode()))
         scope[csrf.KEY] = secret
-        return await self._form(scope, rule, body, bearer=False, reads=reads)
+        return await self._form(scope, body, bearer=False, reads=reads)
 
-    async def _form(
-        self, scope: Scope, rule: Rule, body: Body, *, bearer: bool, reads: bool
-    ) -> Refusal | None:
+    async def _form(self, scope: Scope, body: Body, *, bearer: bool, reads: bool) -> Refusal | None:
         """Whether what a browser sends comes from a page of ours, and is not too large."""
         said = header(scope["headers"], b"content-length")
-        if rule.most_bytes is not None and said.isdecimal() and int(said) > rule.most_bytes:
+        if body.most is not None and said.isdecimal() and int(said) > body.most:
             return refusals.TOO_LARGE
         if reads or bearer:
             return None
@@ -227,6 +225,16 @@ class Guard:
             return RedirectResponse(f"/login?next={quote(back, safe='/')}", HTTPStatus.SEE_OTHER)
         make: Callable[[Request, Refusal], Response] = as_problem if machine else self._refuse
         return make(Request(scope), refusal)
+
+
+def _most_bytes(scope: Scope, match: Match | None) -> int | None:
+    """The largest body; what a rule grants beyond a form is for files, which a plain form cannot
+    carry."""
+    if match is None:
+        return 0
+    most = match.rule.most_bytes
+    plain = media_type(scope["headers"]) == csrf.PLAIN
+    return most if most is None or not plain else min(most, FORM_BYTES)
 
 
 def _may_not(

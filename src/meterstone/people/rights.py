@@ -102,7 +102,8 @@ class Principal:
 
 
 FORM_BYTES = 256 * 1024
-"""The largest body of a form or a request of the API, where its rule says nothing else."""
+"""The largest body of a form or a request of the API, where its rule says nothing else; of a plain
+form, which carries no file, also there."""
 UPLOAD_BYTES = 100 * 2**20
 """The largest body with a file: evidence of an attestation."""
 
