@@ -19,7 +19,7 @@ from meterstone.board.model import Card
 from meterstone.cli.site import site_app
 from meterstone.cli.telemetry import Telemetry
 from meterstone.errors import InputError
-from meterstone.measure.results import Scope
+from meterstone.measure.results import Scope, rfc3339
 from meterstone.people.rights import Role
 from meterstone.publish.web.catalogue import Choice, catalogue_context
 from meterstone.publish.web.gates import gate_context, gates_context
@@ -210,3 +210,33 @@ def test_a_page_of_the_ledger_turns_to_the_day_that_was_chosen(client: TestClien
     assert "This page shows what holds now" in form
     assert 'aria-label="As of"' not in form
     assert "You look at" in client.get("/gates", params={"day": "2026-09-30"}).text
+
+
+def test_days_and_parts_of_the_past_are_those_of_then(client: TestClient, home: Home) -> None:
+    day = home.last_day
+    first, newest = home.board.revisions(NETWORK, day)
+    square = Scope("integration", "square")
+    for scope in (NETWORK, square):
+        asked = {"day": day.isoformat(), "known": "then", "scope": _named(scope)}
+        then = client.get("/catalogue/up", params=asked).text
+        by_day = then[then.index("The days as a table") :].partition("</table>")[0]
+        assert "75 %" in by_day
+        assert "100 %" not in by_day, "the day before had no scorecard then"
+        if scope == NETWORK:
+            parts = then[then.index("By integration") :].partition("</table>")[0]
+            assert "75 %" in parts
+        assert first.hash in then
+        known = {"known_at": rfc3339(first.known_at), "scope": _named(scope)}
+        told = client.get("/api/v1/metrics/up/history", params=known).json()
+        assert [each["value"] for each in told] == [75.0]
+        now = client.get("/api/v1/metrics/up/history", params={"scope": _named(scope)}).json()
+        assert [each["value"] for each in now] == [100.0, 50.0]
+    signed = re.search(r'href="(/api/v1/[^"]+)"[^>]*>The signed document', then)
+    assert signed is not None
+    document = client.get(unescape(signed[1])).json()
+    assert document["content_hash"] == home.board.revisions(square, day)[0].hash
+    assert newest.hash not in then
+
+
+def _named(scope: Scope) -> str:
+    return "network" if scope == NETWORK else f"{scope.kind}:{scope.key}"

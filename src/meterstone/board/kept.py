@@ -124,15 +124,22 @@ class KeptBoard:
         return [Revision(known, hash_, tuple(changes)) for known, hash_, changes in found]
 
     def history(
-        self, metric: str, scope: Scope, days: int = 90, until: date | None = None
+        self,
+        metric: str,
+        scope: Scope,
+        days: int = 90,
+        until: date | None = None,
+        known_at: datetime | None = None,
     ) -> Sequence[DayValue]:
-        """A metric by day, oldest first, without the days that nothing is known of."""
+        """A metric by day, oldest first; see `Board.history`."""
 
         def read() -> Mapping[str, Any]:
             with self._ledger.read() as seen:
-                return seen.scorecards.values(scope.kind, scope.key)
+                if known_at is None:
+                    return seen.scorecards.values(scope.kind, scope.key)
+                return _values_of(seen.scorecards.then(scope.kind, scope.key, known_at))
 
-        values = self._once(("values", scope), read).get(metric, {})
+        values = self._once(("values", scope, known_at), read).get(metric, {})
         wanted = sorted(day for day in values if until is None or day <= until.isoformat())
         return [day_value(date.fromisoformat(day), values[day]) for day in wanted[-days:]]
 
@@ -150,9 +157,23 @@ class KeptBoard:
         return found
 
 
+def _values_of(bodies: Mapping[date, bytes]) -> Mapping[str, Mapping[str, list[Any]]]:
+    """Rows as `day_value` reads them, by metric and day, from scorecards."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    for day, body in bodies.items():
+        for metric in msgspec.json.decode(body)["metrics"]:
+            lower, upper = metric["interval"] or (None, None)
+            value = metric["value"]
+            if type(value) is int:  # canonical JSON writes 75.0 so
+                value = float(value)
+            row = [value, lower, upper, metric["verdict"], True]
+            found.setdefault(metric["id"], {})[day.isoformat()] = row
+    return found
+
+
 def day_value(day: date, row: Sequence[Any]) -> DayValue:
     """A value of a day from how it is kept: value, lower, upper, verdict, whether published."""
     value, lower, upper, verdict, published = row
-    interval = None if lower is None or upper is None else (lower, upper)
+    interval = None if lower is None or upper is None else (float(lower), float(upper))
     kind: Literal["published", "reconstructed"] = "published" if published else "reconstructed"
     return DayValue(day, value, interval, cast("Verdict", verdict), kind)

@@ -101,6 +101,20 @@ class Board(Protocol):
         """All scorecards of a day: more than one when it was restated."""
 
     def history(
-        self, metric: str, scope: Scope, days: int = 90, until: date | None = None
+        self,
+        metric: str,
+        scope: Scope,
+        days: int = 90,
+        until: date | None = None,
+        known_at: datetime | None = None,
     ) -> Sequence[DayValue]:
-        """A metric by day, oldest first, without the days that nothing is known of."""
+        """A metric by day, oldest first, without the days that nothing is known of.
+
+        Args:
+            metric: by its id.
+            scope: whose.
+            days: so many of the newest values.
+            until: the last day.
+            known_at: as the scorecards that were kept by then have it, without the days that had
+                none; None: now.
+        """

@@ -116,12 +116,14 @@ class Client:
         )
 
     def history(
-        self, metric: str, scope: str = "network", *, days: int = 90, until: date | None = None
-    ) -> Sequence[model.DayValue]:
+        self, metric: str, scope: str = "network", *, days: int = 90, until: date | None = None,
+        known_at: datetime | None = None,
+    ) -> Sequence[model.DayValue]:  # fmt: skip
         """A metric by day, oldest first."""
         return self._wire.get(
-            f"/metrics/{metric}/history", list[model.DayValue], scope=scope, days=days, until=until
-        )
+            f"/metrics/{metric}/history", list[model.DayValue], scope=scope, days=days,
+            until=until, known_at=known_at,
+        )  # fmt: skip
 
     def gates(self, *, day: date | None = None, known_at: datetime | None = None) -> Sequence[Gate]:
         """All gates, with their runs of days."""

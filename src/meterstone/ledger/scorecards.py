@@ -81,6 +81,21 @@ class Scorecards:
             zstandard.decompress(row.body), tuple(row.changes),
         )  # fmt: skip
 
+    def then(self, kind: str, key: str, known_at: datetime) -> dict[date, bytes]:
+        """The canonical JSON of each day's newest revision that was known at a moment."""
+        newest = (
+            sa.select(sa.func.max(scorecards.c.number))
+            .where(_is(kind, key), scorecards.c.known_at <= known_at)
+            .group_by(scorecards.c.day)
+        )
+        query = sa.select(scorecards.c.day, scorecards.c.body).where(
+            scorecards.c.number.in_(newest)
+        )
+        return {
+            date.fromisoformat(row.day): zstandard.decompress(row.body)
+            for row in self._tx.run(query.order_by(scorecards.c.day))
+        }
+
     def revisions(self, kind: str, key: str, day: date) -> list[tuple[datetime, str, list[str]]]:
         """Moment, hash and changes of all revisions of a day, oldest first."""
         columns = scorecards.c.known_at, scorecards.c.hash, scorecards.c.changes

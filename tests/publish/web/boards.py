@@ -43,7 +43,12 @@ class MemoryBoard:
         return []
 
     def history(
-        self, metric: str, scope: Scope, _days: int = 90, _until: date | None = None
+        self,
+        metric: str,
+        scope: Scope,
+        _days: int = 90,
+        _until: date | None = None,
+        _known_at: datetime | None = None,
     ) -> Sequence[DayValue]:
         return self.days_of.get((metric, scope), [])
 

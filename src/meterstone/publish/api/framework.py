@@ -8,14 +8,13 @@ from fastapi import APIRouter, Path, Query
 
 from meterstone.errors import NotFound, suggest
 from meterstone.framework import plain, systems
-from meterstone.publish.api.past import Instant, moment
+from meterstone.publish.api.past import Instant, KnownAt, moment
 from meterstone.publish.api.ports import Given, Ports
 
 router = APIRouter(tags=["framework"])
 
 Name = Annotated[str, Path(max_length=200)]
 At = Annotated[Instant | None, Query(description="The moment that is measured; otherwise now.")]
-KnownAt = Annotated[Instant | None, Query(description="As known at this moment; otherwise now.")]
 
 
 @router.get("/framework")

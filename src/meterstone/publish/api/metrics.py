@@ -17,7 +17,7 @@ from meterstone.measure.results import Scope, ScopeKind, Verdict
 from meterstone.publish.api.caching import BOARD
 from meterstone.publish.api.documents import answer, shown
 from meterstone.publish.api.paging import Pages
-from meterstone.publish.api.past import AsOf, Day, Past
+from meterstone.publish.api.past import AsOf, Day, KnownAt, Past, moment
 from meterstone.publish.api.ports import Given
 from meterstone.scorecard.model import Metric
 
@@ -164,13 +164,21 @@ def history(
     scope: ScopeText = "network",
     days: HistoryDays = 90,
     until: Day | None = None,
+    known_at: KnownAt = None,
 ) -> Sequence[DayValue]:
-    """A metric by day, oldest first, without the days that nothing is known of."""
-    return history_of(given.board, metric, scope_of(scope), days, until)
+    """A metric by day, oldest first, without the days that nothing is known of. As known at a
+    moment: as the scorecards that were kept by then have it, without the days that had none."""
+    then = moment(known_at, "known_at") if known_at else None
+    return history_of(given.board, metric, scope_of(scope), days, until, then)
 
 
 def history_of(
-    board: Board, metric: str, scope: Scope, days: int, until: date | None
+    board: Board,
+    metric: str,
+    scope: Scope,
+    days: int,
+    until: date | None,
+    known_at: datetime | None = None,
 ) -> Sequence[DayValue]:
     """A metric by day.
 
@@ -178,7 +186,7 @@ def history_of(
         NotFound: there is no such metric.
     """
     definition(board.catalogue, metric)
-    return board.history(metric, scope, days, until)
+    return board.history(metric, scope, days, until, known_at)
 
 
 def scope_of(text: str) -> Scope:

@@ -86,13 +86,14 @@ class AsOf:
         return found
 
 
+KnownAt = Annotated[Instant | None, Query(description="As known at this moment; otherwise now.")]
+
+
 async def _as_of(
     day: Annotated[
         Day | None, Query(description="The day that is reported; otherwise the newest.")
     ] = None,
-    known_at: Annotated[
-        Instant | None, Query(description="As known at this moment; otherwise now.")
-    ] = None,
+    known_at: KnownAt = None,
 ) -> AsOf:
     return AsOf(day, moment(known_at, "known_at") if known_at else None)
 

@@ -52,7 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
         site.keep(request)
         return site.render(
             request, "executive.html", card=card, title="Executive", empty=False,
-            **context(card, site.board, site.found(request)),
+            **context(card, site.board_of(request), site.found(request)),
         )  # fmt: skip
 
     return [Route("/executive", show)]

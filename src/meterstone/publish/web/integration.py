@@ -203,7 +203,7 @@ class _Pages:
         self.site.keep(request, "board")
         self.site.keep(request, "now")
         since, now = self.mark(), self._now(request)
-        board = self.site.board
+        board = self.site.board_of(request)
         card = self.site.card(request)
         until = self._until(now, card)
         history = self.kept.incidents(limit=_MOST_INCIDENTS)
@@ -222,7 +222,7 @@ class _Pages:
     def show(self, request: Request) -> Response:
         """One integration."""
         key, since = request.path_params["integration"], self.mark()
-        about, board = self.vendors.about(key), self.site.board
+        about, board = self.vendors.about(key), self.site.board_of(request)
         named = {each.scope.key: each.name for each in board.scopes("integration")}
         if about is None and key not in named:
             return self.site.error(request, HTTPStatus.NOT_FOUND)

@@ -65,7 +65,7 @@ class _Page:
         card = self._site.card(request, scope)
         return self._site.render(
             request, "metric.html", card=card, title=metric.raw.title,
-            **metric_context(metric, scope, card, self._site.board),
+            **metric_context(metric, scope, card, self._site.board_of(request)),
             found=[
                 row(each, namer(self._site.board))
                 for each in about(self._site.found_at(request, scope), metric.raw.id)

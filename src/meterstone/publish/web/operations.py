@@ -212,7 +212,7 @@ def routes(
             page = current(site.now(), site.board, kept, time())
         else:
             card = site.card(request)
-            page = _past(site, card, kept)
+            page = _past(site.board_of(request), card, kept)
         return site.render(
             request, "operations.html", card=card, title="Operations", ops=page, since=since,
             strip_days=DAYS, soon=soon(site.found(request), namer(site.board)),
@@ -231,16 +231,16 @@ def soon(found: Sequence[KeptFinding], name: Callable[[Scope], str]) -> list[Row
     return [row(each, name) for each in told[:_MOST_SOON]]
 
 
-def _past(site: Site, card: Card | None, kept: Kept) -> Operations:
+def _past(board: Board, card: Card | None, kept: Kept) -> Operations:
     if card is None:
         return Operations("Nothing is kept of this day.", "Choose another day, or go back to now.",
                           None, stale=False, past=True, wrong=[], well=[], open=[])  # fmt: skip
     history = kept.incidents(limit=_MOST_INCIDENTS)
     strips = {
-        named.scope.key: strip(site.board, named.scope.key, card.day, history)
-        for named in site.board.scopes("integration")
+        named.scope.key: strip(board, named.scope.key, card.day, history)
+        for named in board.scopes("integration")
     }
-    return past(card, site.board, kept, strips)
+    return past(card, board, kept, strips)
 
 
 def parts(site: Site, kept: Kept, time: datetime) -> dict[str, str]:

@@ -81,7 +81,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 {named.scope.key: named.name for named in site.board.scopes("integration")},
             ),
             **owner_context(
-                names[key], card, peers, trends(site.board, card),
+                names[key], card, peers, trends(site.board_of(request), card),
                 site.found(request, Scope("franchise", key)),
             ),
         )  # fmt: skip

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from meterstone.board.model import Board, Card
+from meterstone.board.then import KnownThen
 from meterstone.detect.state import Now
 from meterstone.errors import InputError, MeterstoneError
 from meterstone.insight.findings import KeptFinding
@@ -83,6 +84,11 @@ class Site:
             return as_of
         known = self.board.revisions(NETWORK, as_of.day)
         return AsOf(as_of.day, known[0].known_at if known else None)
+
+    def board_of(self, request: Request) -> Board:
+        """The board as the reader wants it: as known now, or then."""
+        known_at = self.as_of(request).known_at
+        return self.board if known_at is None else KnownThen(self.board, known_at)
 
     def until(self, request: Request) -> datetime | None:
         """The moment (UTC) of the past that the reader chose, for pages of the ledger; None: now.
