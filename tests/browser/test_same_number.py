@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import io
 import json
 import re
@@ -18,11 +20,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from browser.house import House
 from meterstone.board.model import Card
+from meterstone.client import Client
 from meterstone.measure.results import Scope
 from meterstone.people.rights import Role
 from meterstone.people.service import House as People
 from meterstone.publish.openmetrics import family_name
+from meterstone.publish.web.executive import PROMISES
 from meterstone.publish.web.numbers import number
+from meterstone.publish.web.owner_words import plain_value
 from visitors import bearer
 
 _MADE_WITHIN_S = 120.0
@@ -95,6 +100,82 @@ def test_the_page_shows_every_number_as_the_scorecard_has_it(
     assert card.hash in answer.text
     shown = {name: unescape(value) for name, value in _ROW.findall(answer.text)}
     assert shown == {name: number(metric).value for name, metric in _metrics(card).items()}
+
+
+def test_the_executives_page_shows_each_number_as_the_scorecard_has_it(
+    house: House, card: Card
+) -> None:
+    text = _page(house, Role.EXECUTIVE, "/executive", card)
+    assert card.hash in text
+    shown = _figures(text, "/catalogue/")
+    assert len(shown) >= len(PROMISES)
+    metrics = _metrics(card)
+    assert shown == {name: number(metrics[name]).value for name in shown}
+
+
+def test_an_owner_reads_the_numbers_of_the_own_scorecard(house: House, card: Card) -> None:
+    own = house.board.card(Scope("franchise", house.shop), card.day, card.known_at)
+    assert own is not None
+    text = _page(house, Role.OWNER, f"/owners/{house.shop}", card)
+    assert own.hash in text
+    shown = _figures(text, f"/owners/{house.shop}/metrics/")
+    assert shown
+    metrics = _metrics(own)
+    assert shown == {
+        name: plain_value(metrics[name]["value"], metrics[name]["unit"]) for name in shown
+    }
+
+
+def test_the_client_reads_what_was_signed(house: House, reader: httpx2.Client, card: Card) -> None:
+    token = reader.headers["authorization"].partition(" ")[2]
+    with Client(house.address, token) as client:
+        told = client.scorecard(day=card.day, known_at=card.known_at)
+        signed = json.loads(client.signed_scorecard())
+        newest = client.scorecard()
+    assert told.content_hash == card.hash
+    assert {each.id: each.value for each in told.metrics} == {
+        name: metric["value"] for name, metric in _metrics(card).items()
+    }
+    if newest.content_hash == signed["content_hash"]:  # no newer one came between the two
+        assert {each.id: each.value for each in newest.metrics} == {
+            metric["id"]: metric["value"] for metric in signed["metrics"]
+        }
+
+
+def test_the_mail_says_the_promises_as_the_scorecard_has_them(
+    files: Mapping[str, bytes], card: Card
+) -> None:
+    letter = email.message_from_bytes(files["eml"], policy=email.policy.default)
+    body = letter.get_body(("html",))
+    assert body is not None
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", body.get_content())).split())
+    assert card.hash in text
+    metrics = _metrics(card)
+    missing = [
+        name
+        for name in PROMISES
+        if _is_number(metrics[name]["value"]) and number(metrics[name]).value not in text
+    ]
+    assert missing == []
+
+
+def _page(house: House, role: Role, path: str, card: Card) -> str:
+    answer = httpx2.get(
+        f"{house.address}{path}", params=_past(card), cookies={"meterstone": house.cookie(role)},
+        headers={"Accept": "text/html"},
+    )  # fmt: skip
+    return answer.text
+
+
+def _figures(text: str, below: str) -> dict[str, str]:
+    """Large numbers by the metric that their heading leads to."""
+    found = re.findall(
+        rf'<h3><a href="{below}([a-z0-9_]+)[^"]*"[^>]*>[^<]*</a>.*?</h3>\s*'
+        r'<p class="big[^"]*">(.*?)</p>',
+        text,
+        re.S,
+    )
+    return {name: unescape(re.sub(r"<[^>]+>", "", value)) for name, value in found}
 
 
 def test_the_spreadsheet_has_every_number_to_the_last_digit(
