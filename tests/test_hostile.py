@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from starlette.testclient import TestClient
 
 from meterstone.connect.webhooks import MOST_BYTES
+from meterstone.people import refusals
 from meterstone.people.csrf import PLAIN, token_of
 from meterstone.people.rights import UPLOAD_BYTES, Right
 from meterstone.people.secret import new_secret
-from meterstone.people.sessions import Browser
 from meterstone.record.bodies import Limits
+from things import fill
 from visitors import bearer, person, session, sign_in
 from whole import STRANGER, URL, House, whole_house
 
@@ -234,33 +238,90 @@ def test_machines_that_send_more_than_their_own_limit_are_refused(house: House) 
         assert b"\0" not in streamed.content
 
 
-class _Forms(HTMLParser):
-    """The forms of a page: address and fields; and where the page leads."""
+NO_FORM = {
+    "/logout": "has no field; what follows it would be sent by nobody",
+    "/hooks/{connector}/{token}": "vendors send it and sign it",
+    "/v1/facts": "programs send it: lines",
+    "/v1/traces": "programs send it: OTLP",
+}
+"""What is posted and is no form, and why; what the API takes is sent in the test after."""
+DOOR = ("/login", "/setup", "/answer/")
 
-    def __init__(self) -> None:
+
+@dataclass
+class Form:
+    """A form of a page, filled as somebody would who types markup wherever there is room for words.
+
+    Attributes:
+        page: where it stands.
+        words: whether there is such a field.
+    """
+
+    page: str
+    method: str
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+    words: bool = False
+
+    def with_markup_everywhere(self) -> Form:
+        """The same with markup also in what nobody types: choices, moments, what is hidden."""
+        fields = {name: text if name == "csrf" else MARKUP for name, text in self.fields.items()}
+        return replace(self, fields=fields)
+
+
+class _Forms(HTMLParser):
+    """The forms of a page, and where the page leads."""
+
+    def __init__(self, page: str) -> None:
         super().__init__()
-        self.forms: list[tuple[str, str, dict[str, str]]] = []
+        self.forms: list[Form] = []
         self.links: set[str] = set()
-        self._fields: dict[str, str] | None = None
+        self._page = page
+        self._form: Form | None = None
+        self._select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._fields = {}
-            method, action = given.get("method", "get").lower(), given.get("action", "")
-            self.forms.append((method, action, self._fields))
+            action = given.get("action") or self._page.partition("?")[0]
+            self._form = Form(self._page, given.get("method", "get").lower(), action)
+            self.forms.append(self._form)
         elif tag == "a" and given.get("href", "").startswith("/"):
             self.links.add(given["href"].partition("#")[0])
-        elif tag in ("input", "textarea", "select") and self._fields is not None:
-            kept = given.get("type") in ("hidden", "radio", "checkbox", "number", "date")
-            self._fields[given.get("name", "")] = given.get("value", "") if kept else MARKUP
+        elif self._form is not None:
+            self._field(tag, given, self._form)
+
+    def _field(self, tag: str, given: dict[str, str], form: Form) -> None:
+        name, kind, value = given.get("name", ""), given.get("type", ""), given.get("value", "")
+        if tag == "select":
+            self._select = name
+        elif tag == "option" and (self._select not in form.fields or "selected" in given):
+            form.fields[self._select] = value
+        elif tag == "input" and kind == "radio" and name in form.fields and "checked" not in given:
+            pass  # another is chosen
+        elif tag == "input" and kind in ("hidden", "radio", "checkbox"):
+            form.fields[name] = value
+        elif tag == "input" and kind in ("number", "date", "datetime-local", "time", "email"):
+            day = datetime.now(UTC) + timedelta(days=len(form.fields))
+            usual = {"number": given.get("min", "1"), "date": f"{day:%Y-%m-%d}", "time": "06:00",
+                     "datetime-local": f"{day:%Y-%m-%dT%H:%M}",
+                     "email": "somebody@example.com"}  # fmt: skip
+            form.fields[name] = value or usual[kind]
+        elif tag in ("input", "textarea"):
+            form.fields[name], form.words = MARKUP, True
 
 
-def pages(house: House) -> Iterator[tuple[str, str]]:
-    """Address and text of every page that an administrator comes to by links."""
+def pages(house: House, links: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """Address and text of every page that an administrator comes to by links.
+
+    Args:
+        house: whose.
+        links: what leads to more, such as a link out of a message.
+    """
     client, seen = house.clients["admin"], set()
     waiting = ["/account", "/settings", "/settings/people", "/login"]
     waiting += [path for method, path in house.routes if method == "GET" and "{" not in path]
+    waiting += links
     while waiting:
         path = waiting.pop()
         shape = re.sub(r"[?].*", "", path)
@@ -269,50 +330,159 @@ def pages(house: House) -> Iterator[tuple[str, str]]:
         seen.add(shape)
         answer = client.get(path, headers=HTML, follow_redirects=True)
         if answer.headers.get("content-type", "").startswith("text/html"):
-            found = _Forms()
+            found = _Forms(path)
             found.feed(answer.text)
             waiting += sorted(found.links)
             yield path, answer.text
 
 
+def forms_of(text: str, page: str) -> list[Form]:
+    found = _Forms(page)
+    found.feed(text)
+    return found.forms
+
+
+def assert_text(text: str, where: str) -> None:
+    """Markup that was sent stands there as text, or not at all."""
+    assert "<script>alert" not in text, where
+    assert "<img src=x" not in text, where
+    assert "49" not in re.findall(r"onerror=alert\(2\)&gt;.{0,30}", text), where
+
+
 def test_markup_in_every_text_field_stays_text(tmp_path: Path) -> None:
-    """Every form of every page is filled with markup and sent; then every page is read again."""
-    with whole_house(tmp_path) as house:  # of its own: it signs people out and changes roles
-        _fill_and_read(house)
+    """In a home with one of each thing, every form of every page is filled with markup and sent:
+    in all fields, which is refused, and in those that take words alone. Then every page is read."""
+    with whole_house(tmp_path) as house:  # of its own: things are removed and people signed out
+        ids = fill(house.home, MARKUP)
+        links = ids["links"].split()
+        first = dict(pages(house, links))
+        for path, text in first.items():
+            assert_text(text, path)
+        told = [f"/incidents/{ids['incident']}", "/incidents", "/operations", "/reconciliation",
+                f"/connections/{ids['connection']}", "/settings/notifications", "/attestations",
+                f"/reports/{ids['run']}", f"/settings/people/{ids['person']}"]  # fmt: skip
+        assert [path for path in told if "&lt;script&gt;alert" not in first[path]] == []
+        found = [each for path, text in first.items() for each in forms_of(text, path)]
+        forms = {(each.action, *each.fields): each for each in found}
+        sent = {send(house, each) for each in in_order(forms.values())}
+        posted = {path for method, path in house.routes if method == "POST"}
+        of_api = {path for path in posted if path.startswith("/api/")}
+        assert sent - {""} == posted - of_api - set(NO_FORM)
+        sign_in_anew(house)
+        again = dict(pages(house))
+        for path, text in again.items():
+            assert_text(text, path)
+        kept = ["/maintenance", "/account", "/audit", "/incidents/i1"]  # what the forms put there
+        assert [path for path in kept if "&lt;script&gt;alert" not in again[path]] == []
 
 
-def _fill_and_read(house: House) -> None:
-    client, sent_forms = house.clients["admin"], set[str]()
-    client.headers["User-Agent"] = MARKUP
-    for _, text in list(pages(house)):
-        found = _Forms()
-        found.feed(text)
-        for method, action, fields in found.forms:
-            if action in sent_forms or action == "/logout" or not action.startswith("/"):
-                continue
-            sent_forms.add(action)
-            if method == "get":
-                answer = client.get(action, params=fields, headers=HTML)
-            else:
-                answer = client.post(action, data=fields, headers=HTML)
-            assert answer.status_code != 500, action
-            assert "<script>alert" not in answer.text, action
-            assert "<img src=x" not in answer.text, action
-    assert {"/account/tokens", "/settings/people", "/login"} <= sent_forms
-    people = house.home.people
-    shown = people.directory.add("test", name="odd", called=MARKUP, role="analyst")
-    people.tokens.make(shown.id, MARKUP, [Right.METRICS], 1)
-    with house.home.ledger.change(shown.id) as change:
-        people.sessions.begin(change, shown.id, Browser(MARKUP))
+def in_order(forms: Iterable[Form]) -> Iterator[Form]:
+    """Each with markup everywhere and then in its words: strangers' first, and last those that only
+    do something, because they remove what the others are about."""
+    for each in sorted(
+        forms, key=lambda each: (not each.action.startswith(DOOR), not each.words, each.action)
+    ):
+        if len(each.fields) > 1:
+            yield each.with_markup_everywhere()
+        yield each
+
+
+def sign_in_anew(house: House) -> TestClient:
+    client = house.clients["admin"]
     client.cookies.clear()
-    sign_in(client, house.home)  # one of the forms signed everybody out
-    shown_somewhere = 0
-    for path, text in [*pages(house), ("", client.get(f"/settings/people/{shown.id}").text)]:
-        assert "<script>alert" not in text, path
-        assert "<img src=x" not in text, path
-        assert "49" not in re.findall(r"onerror=alert\(2\)&gt;.{0,30}", text), path
-        shown_somewhere += "&lt;script&gt;alert" in text
-    assert shown_somewhere >= 2
+    client.headers["User-Agent"] = MARKUP
+    return sign_in(client, house.home)
+
+
+def send(house: House, form: Form) -> str:
+    """Send a form; the route that took it, empty for one that only reads."""
+    if form.action == "/logout":
+        return ""
+    if form.action.startswith(DOOR):
+        client = visitor(house, **{"User-Agent": MARKUP})
+        page = forms_of(client.get(form.page, headers=HTML).text, form.page)
+        [token] = {each.fields["csrf"] for each in page if each.action == form.action}
+        form.fields["csrf"] = token
+    else:
+        client = sign_in_anew(house)
+    if form.method == "get":
+        answer = client.get(form.action, params=form.fields, headers=HTML)
+    else:
+        answer = client.post(form.action, data=form.fields, headers=HTML, follow_redirects=True)
+    assert answer.status_code < 500, (form, answer.text)
+    assert refusals.ELSEWHERE.cause not in answer.text, form
+    assert_text(answer.text, form.action)
+    return "" if form.method == "get" else route_of(house, form.action)
+
+
+def route_of(house: House, address: str) -> str:
+    """The route that an address is posted to."""
+    path = address.partition("?")[0]
+    for method, route in house.routes:
+        shape = re.sub(r"\{[^}]+:path\}", ".+", route)
+        if method == "POST" and re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", shape), path):
+            return route
+    raise AssertionError(f"nothing takes {address}")
+
+
+def test_markup_in_every_text_field_of_the_api_stays_text(tmp_path: Path) -> None:
+    """Every body that the API describes, with markup in each text: where words alone are taken, and
+    everywhere. Answers are JSON that no browser takes for a page; then every page is read."""
+    with whole_house(tmp_path) as house:
+        ids = fill(house.home, "plain")
+        client, sent = house.clients["admin"], set()
+        described = client.get("/api/v1/openapi.json").json()
+        for path, operations in described["paths"].items():
+            taken = operations.get("post", {}).get("requestBody")
+            if taken is None:
+                continue
+            schema = taken["content"]["application/json"]["schema"]
+            address = "/api/v1" + re.sub(r"\{(\w+)\}", lambda name: ids[name[1]], path)
+            for everywhere in (True, False):
+                body = filled(described, schema, everywhere)
+                body |= {} if everywhere else FITTING.get(path, {})
+                answer = client.post(address, json=body)
+                assert answer.status_code < 500, (path, answer.text)
+                assert answer.headers["content-type"].split(";")[0] in JSON, path
+                assert answer.headers["x-content-type-options"] == "nosniff"
+            sent.add(f"/api/v1{path}")
+        posted = {path for method, path in house.routes if method == "POST"}
+        of_api = {path for path in posted if path.startswith("/api/")}
+        assert sent == of_api - set(NO_BODY)
+        shown = dict(pages(house))
+        for path, text in shown.items():
+            assert_text(text, path)
+        kept = ["/maintenance", "/attestations", "/audit", "/incidents/i1"]
+        assert [path for path in kept if "&lt;script&gt;alert" not in shown[path]] == []
+
+
+FITTING: dict[str, dict[str, Any]] = {
+    "/maintenance": {"scope": "*", "end": (datetime.now(UTC) + timedelta(days=2)).isoformat()},
+    "/attestations/{fact}": {"evidence_uri": "https://example.com/a", "evidence_file": None},
+}
+"""What is no words though it is text, where without it nothing would be kept of the rest."""
+NO_BODY = ("/api/v1/connections/{connection}/reconcile", "/api/v1/connections/{connection}/sync")
+JSON = ("application/json", "application/problem+json")
+
+
+def filled(described: Any, schema: Any, everywhere: bool) -> Any:
+    """A body that a schema describes, with markup as its words; or as all that is text."""
+    if "$ref" in schema:
+        schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        schema = schema["anyOf"][0]
+    kind, moment = schema.get("type"), datetime.now(UTC) + timedelta(days=1)
+    if kind == "object":
+        fields = schema.get("properties", {"claim_key": {}, "statement": {}})
+        return {name: filled(described, part, everywhere) for name, part in fields.items()}
+    if kind == "array":
+        return [filled(described, schema["items"], everywhere)]
+    if kind in ("boolean", "integer", "number"):
+        return schema.get("minimum", 1) if kind != "boolean" else False
+    if not everywhere and schema.get("format") == "date-time":
+        return moment.isoformat()
+    chosen = [] if everywhere else schema.get("enum", [schema.get("const")])
+    return (chosen or [None])[0] or MARKUP
 
 
 def test_no_secret_is_kept_or_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
