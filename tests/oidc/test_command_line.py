@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 
@@ -12,13 +11,9 @@ import httpx2
 import pytest
 
 from homes import Meterstone
+from ports import free_port
 
 from .judge import CLIENT, available, connector, judge
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def in_a_terminal(home, *words):
@@ -56,7 +51,7 @@ def test_connect_check_and_disconnect(home, meterstone):
     with judge(redirect_uris=[redirect], access_s=60) as provider:
         signing_in = in_a_terminal(
             home, "connect", "judge", "--no-browser", "--port", str(port), "--credentials", "-",
-            "--name", "Main street", "--within", "60",
+            "--name", "Main street", "--within", "120",
         )  # fmt: skip
         told = {"settings": {"base_url": provider.url}, "account": "M1", "token": None}
         signing_in.stdin.write(json.dumps({**CLIENT, **told}))  # as `sandbox up --json` tells
@@ -67,7 +62,7 @@ def test_connect_check_and_disconnect(home, meterstone):
         assert (page.status_code, "is connected" in page.text) == (200, True)
         made = json.loads(signing_in.stdout.read())
         said = signing_in.stderr.read()
-        assert signing_in.wait(30) == 0
+        assert signing_in.wait(60) == 0
         signing_in.stdout.close()
         signing_in.stderr.close()
         assert (made["name"], made["status"]) == ("Main street", "active")

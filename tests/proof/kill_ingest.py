@@ -20,7 +20,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -38,8 +37,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from meterstone.app import Home
 from meterstone.record.receiver import serve
+from ports import free_port
 
-READY_S = 60
+READY_S = 300
 _NO_ANSWER = (OSError, http.client.HTTPException)
 
 
@@ -232,13 +232,8 @@ class Server:
         while self.ready() != 0:
             time.sleep(0.05)
         self.process.terminate()
-        if self.process.wait(10) != 0:
+        if self.process.wait(60) != 0:
             raise AssertionError("the receiver did not end in order")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def rows_of(home: Home) -> Iterator[tuple[str, str]]:
@@ -289,14 +284,18 @@ def intact(log: Path) -> bool:
         return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
 
 
-def load_and_kill(server: Server, senders: list[Client], kills: int, seed: int) -> None:
+def load_and_kill(
+    server: Server, senders: list[Client], ledger: Ledger, kills: int, seed: int
+) -> None:
     """The run itself: in the end all that was acknowledged is mapped, and the receiver gone."""
     for sender in senders:
         sender.start()
     torture(server, kills, seed)
     server.start()
     server.wait_until_ready()
-    time.sleep(0.5)
+    wanted, last = ledger.bodies + 25, time.monotonic() + READY_S
+    while ledger.bodies < wanted and time.monotonic() < last:
+        time.sleep(0.02)
     for sender in senders:
         sender.stopping.set()
     for sender in senders:
@@ -311,7 +310,7 @@ def prove(folder: Path, kills: int, clients: int, seed: int) -> tuple[dict[str, 
         ledger = Ledger(file)
         senders = [Client(number, server.port, ledger, seed) for number in range(clients)]
         try:
-            load_and_kill(server, senders, kills, seed)
+            load_and_kill(server, senders, ledger, kills, seed)
         finally:
             server.process.kill()
         acknowledged = ledger.read()

@@ -41,7 +41,7 @@ from meterstone.publish.outbound.deliverer import Deliverer
 from meterstone.publish.outbound.schedule import Breaker, Schedule
 from publish.receivers import Answer, Got, Receiver, receiving
 
-TIMEOUT_S, WITHIN_S = 0.4, 0.8
+TIMEOUT_S, WITHIN_S = 2.0, 4.0
 BAD = 0.25
 LATE = Answer(wait_s=TIMEOUT_S * 1.6)
 HANGS = Answer(wait_s=TIMEOUT_S * 1.6, commits=False)

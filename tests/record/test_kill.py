@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-_PROOF = Path(__file__).parents[1] / "proof" / "kill_ingest.py"
+_TESTS = Path(__file__).parents[1]
 
 
 def test_what_was_acknowledged_survives_kill_9() -> None:
+    path = os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(_TESTS)))
     ran = subprocess.run(
-        [sys.executable, str(_PROOF), "--kills", "3", "--seed", "7"],
+        [
+            sys.executable, str(_TESTS / "proof" / "kill_ingest.py"), "--kills", "3", "--seed", "7",
+        ],
         capture_output=True,
         text=True,
         check=False,
-    )
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = dict(
         line.strip("| ").split(" | ") for line in ran.stdout.splitlines() if " | " in line
