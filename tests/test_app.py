@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from homes import own_catalogue, probe_line, write_lines
+from meterstone import app
 from meterstone.app import Home
 from meterstone.errors import HomeInUse, InputError, StorageError
 from meterstone.measure.results import Scope
@@ -32,6 +33,17 @@ def home(tmp_path):
     with Home(folder) as opened:
         ingest(opened.recorder, [lines])
         yield opened
+
+
+def standing(moment):
+    """A clock for `app` at which no midnight passes."""
+
+    class Standing(datetime):
+        @classmethod
+        def now(cls, _zone=None):
+            return moment
+
+    return Standing
 
 
 def add(home, tmp_path, *lines):
@@ -75,8 +87,10 @@ def test_a_home_lets_go_when_the_work_in_it_fails(tmp_path):
     Home(tmp_path).close()
 
 
-def test_a_day_is_reported_when_it_is_over(home):
-    assert home.last_day == datetime.now(UTC).date() - timedelta(days=1)
+def test_a_day_is_reported_when_it_is_over(home, monkeypatch):
+    moment = datetime.now(UTC)
+    monkeypatch.setattr(app, "datetime", standing(moment))
+    assert home.last_day == moment.date() - timedelta(days=1)
     for day in (home.last_day + timedelta(days=1), date.max):
         with pytest.raises(InputError, match="is not over yet"):
             home.scorecard(NETWORK, day)
@@ -169,13 +183,15 @@ def test_a_scorecard_is_shown_without_computing_it_again(home, tmp_path):
     assert home.shown_scorecard(NETWORK, DAY) is not first
 
 
-def test_the_home_of_a_time_zone_ends_its_days_there(tmp_path):
+def test_the_home_of_a_time_zone_ends_its_days_there(tmp_path, monkeypatch):
     folder = tmp_path / "home"
     own_catalogue(folder)
     path = folder / "catalogue" / "catalogue.yaml"
     path.write_text("time_zone: Pacific/Kiritimati\n" + path.read_text())
     with Home(folder) as opened:
-        local = (datetime.now(UTC) + timedelta(hours=14)).date()
+        moment = datetime.now(UTC)
+        monkeypatch.setattr(app, "datetime", standing(moment))
+        local = (moment + timedelta(hours=14)).date()
         assert opened.last_day == local - timedelta(days=1)
         card = opened.scorecard(NETWORK, DAY)
     assert (card["time_zone"], card["at"]) == ("Pacific/Kiritimati", "2026-03-02T10:00:00Z")

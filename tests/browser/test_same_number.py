@@ -67,8 +67,12 @@ def files(reader: httpx2.Client) -> Mapping[str, bytes]:
 def card(house: House, files: Mapping[str, bytes]) -> Card:
     """The scorecard that the report shows; other faces are asked for the same one."""
     wanted, network = files["hash"].decode(), Scope("network")
-    day = house.board.days(network)[-1]
-    moment = next(r.known_at for r in house.board.revisions(network, day) if r.hash == wanted)
+    day, moment = next(  # of the newest day, unless a day has ended since
+        (day, revision.known_at)
+        for day in reversed(house.board.days(network))
+        for revision in house.board.revisions(network, day)
+        if revision.hash == wanted
+    )
     found = house.board.card(network, day, moment)
     assert found is not None
     assert found.hash == wanted
