@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 10.0
-"""How long a stop may take."""
+LIMIT_S = 30.0
+"""How long a stop may take, on a machine that is busy with other tests: 10 s by itself."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Running:
         begun = time.monotonic()
         self.process.send_signal(number)
         try:
-            code = self.process.wait(LIMIT_S * 3)
+            code = self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -107,7 +107,7 @@ def customer(folder: Path, books: Books, *names: str) -> Iterator[Customer]:
         yield made
 
 
-def wait_for(seen: Callable[[], bool], most_s: float = 20.0) -> None:
+def wait_for(seen: Callable[[], bool], most_s: float = 60.0) -> None:
     until = time.monotonic() + most_s
     while not seen():
         assert time.monotonic() < until, "it did not happen"

@@ -76,7 +76,7 @@ def wait_for(at: Customer, vendor: str, state: str, wanted: int) -> None:
     """Until the vendor's sender has so many events in a state."""
     sender, pause = at.vendors[vendor].sender, threading.Event()
     assert sender is not None
-    for _ in range(500):
+    for _ in range(6000):
         events = sender.state()["events"]
         if state == "refused" and any(e["last"] == "401" for e in events):
             return

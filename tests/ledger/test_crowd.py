@@ -184,6 +184,8 @@ def test_the_log_of_many_writers_holds(place: Place) -> None:
 
 # processes
 
+KILLED = "one-was-killed"
+
 
 def worker(folder: Path, url: str | None) -> None:
     """Claims jobs; the effect stands in the transaction of `done`; some work is slow."""
@@ -193,6 +195,8 @@ def worker(folder: Path, url: str | None) -> None:
         if job is None:
             time.sleep(0.02)
             continue
+        while not (folder / KILLED).exists():  # nothing is done before the first is killed
+            time.sleep(0.01)
         time.sleep(random.choice([0, 0, 0.01, 0.05]))
         try:
             with ledger.change("worker") as change:
@@ -215,7 +219,7 @@ def test_killed_workers_lose_nothing_and_double_no_effect(place: Place) -> None:
             change.queue.put("work", {"n": number}, most_attempts=100)
     crowd = [start(place) for _ in range(2)]
     kills = 0
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     try:
         while ledger.queue.counts()["done"] < 80 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -224,6 +228,7 @@ def test_killed_workers_lose_nothing_and_double_no_effect(place: Place) -> None:
                 os.kill(victim.pid, signal.SIGKILL)
                 victim.join()
                 kills += 1
+                (place.folder / KILLED).touch()
                 crowd.append(start(place))
     finally:
         for process in crowd:

@@ -169,7 +169,7 @@ def test_a_process_killed_when_its_message_was_taken_sends_it_again_and_loses_no
             came.append(len(came))
             if len(came) == 1:
                 os.kill(victim[0].pid, signal.SIGKILL)  # it was taken, and is not noted
-                victim[0].wait(10)
+                victim[0].wait(60)
                 return
             self.send_response(204)
             self.end_headers()
@@ -193,7 +193,7 @@ def test_a_process_killed_when_its_message_was_taken_sends_it_again_and_loses_no
             assert victim[0].wait(60) == -signal.SIGKILL
             assert [notice.state for notice in notify.notices()] == ["waiting"]
             assert ledger.queue.claim("w", [SEND]) is None  # the lease of the dead one holds
-            moment[0] += timedelta(seconds=60)
+            moment[0] += timedelta(seconds=600)
             job = ledger.queue.claim("w", [SEND])
             assert job is not None
             notify.handlers[SEND](job)

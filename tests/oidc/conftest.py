@@ -13,5 +13,5 @@ REDIRECT = "http://127.0.0.1:8765/oauth/callback/judge"
 def provider():
     if not available():
         pytest.skip("no node and npm here; apt install nodejs npm")
-    with judge(redirect_uris=[REDIRECT], access_s=2) as running:
+    with judge(redirect_uris=[REDIRECT], access_s=60) as running:
         yield running

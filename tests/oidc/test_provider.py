@@ -189,15 +189,20 @@ def test_a_process_that_dies_with_the_answer_in_its_hands(hub, ledger, provider)
     assert rows(hub, connection) == 200
 
 
-def test_parallel_syncs_in_processes_renew_once_an_expiry(hub, ledger, provider, tmp_path):
-    """The short form of tests/proof/refresh_race.py: tokens of two seconds, three processes."""
-    connection = hub.callback(sign_in(hub))
-    before = provider.happened()
-    raced = race.race(tmp_path, provider.url, connection.id, processes=3, threads=4, until=4)
-    after = provider.happened()
+@pytest.mark.usefixtures("provider")  # where there is none, this is skipped too
+def test_parallel_syncs_in_processes_renew_once_an_expiry(ledger, tmp_path):
+    """The short form of tests/proof/refresh_race.py: tokens of five seconds, three processes."""
+    with judge(redirect_uris=[REDIRECT], access_s=5) as provider:
+        connection = race.access(ledger, provider.url).callback(
+            sign_in(race.access(ledger, provider.url))
+        )
+        raced = race.race(
+            tmp_path, provider.url, connection.id, processes=3, threads=4, until=4, pause_s=0.25
+        )
+        happened = provider.happened()
     assert set(raced.statuses) == {200}
-    assert after["families_revoked"] == before["families_revoked"]
-    assert after["refreshed"] - before["refreshed"] == raced.version - 1 == 3
+    assert happened["families_revoked"] == 0
+    assert happened["refreshed"] == raced.version - 1 >= 3
 
 
 def _fields(pending):

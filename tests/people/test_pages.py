@@ -203,7 +203,7 @@ def test_a_desk_has_a_line_with_an_end() -> None:
     desk, go, done = Desk(at_once=1, waiting=1), threading.Event(), []
 
     def work(who: int) -> None:
-        assert go.wait(10)
+        assert go.wait(60)
         done.append(who)
 
     async def crowd() -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -33,6 +34,7 @@ from meterstone.record.answers import JSON, PROBLEM, PROTOBUF
 from meterstone.record.bodies import Limits, gunzip
 from meterstone.record.receiver import create_receiver, serve
 from meterstone.record.serving import ended_by_signals, listening
+from ports import free_port
 
 NDJSON = "application/x-ndjson"
 Probe = Callable[..., dict[str, Any]]
@@ -88,16 +90,11 @@ def lines(*rows: dict[str, Any] | bytes) -> bytes:
     return b"\n".join(row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows)
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 # --- traces ---------------------------------------------------------------------------------------
@@ -420,7 +417,8 @@ def test_a_disk_that_refuses_is_a_503(
     def full(*_: object) -> None:
         raise OverflowError("secret path is full")
 
-    monkeypatch.setattr(receiver, "_SHUT_AFTER_REFUSAL_S", 0.5)
+    now = 0.0
+    monkeypatch.setattr(receiver, "time", SimpleNamespace(monotonic=lambda: now))
     with monkeypatch.context() as patch:
         patch.setattr("meterstone.record.log._insert", full)
         for _ in range(3):
@@ -433,7 +431,8 @@ def test_a_disk_that_refuses_is_a_503(
         assert ready.json()["landing"] == "the disk refuses"
     assert len(caplog.records) == 1, "said once, not once a request"
     assert client.post(path, content=body, headers={"Content-Type": JSON}).status_code == 200
-    until(lambda: client.get("/readyz").is_success)
+    now = receiver._SHUT_AFTER_REFUSAL_S
+    assert client.get("/readyz").is_success
     assert home.log.last_seq() == 1
 
 
@@ -466,9 +465,8 @@ def test_too_many_bodies_at_once_are_a_503(home: Home, probe: Probe) -> None:
 
 
 def test_a_body_that_does_not_come_is_a_408(home: Home, probe: Probe) -> None:
-    port = free_port()
     app = create_receiver(home.recorder, Limits(body_s=0.1))
-    with _running(app, port), socket.create_connection(("127.0.0.1", port)) as slow:
+    with _running(app) as port, socket.create_connection(("127.0.0.1", port)) as slow:
         slow.sendall(b"POST /v1/facts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert b"408 Request Timeout" in slow.recv(1000)
 
@@ -476,8 +474,7 @@ def test_a_body_that_does_not_come_is_a_408(home: Home, probe: Probe) -> None:
 def test_a_client_that_leaves_is_no_error(
     home: Home, probe: Probe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port = free_port()
-    with _running(create_receiver(home.recorder), port):
+    with _running(create_receiver(home.recorder)) as port:
         with socket.create_connection(("127.0.0.1", port)) as leaving:
             leaving.sendall(b"POST /v1/facts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             time.sleep(0.2)
@@ -511,18 +508,19 @@ def test_every_error_has_a_status() -> None:
 
 
 class _running:  # noqa: N801  # used like a function
-    """A uvicorn server in a thread."""
+    """A uvicorn server in a thread, and its port."""
 
-    def __init__(self, app: Any, port: int) -> None:
+    def __init__(self, app: Any) -> None:
         config = uvicorn.Config(
-            app, port=port, log_config=None, access_log=False, lifespan="on", ws="none"
+            app, port=0, log_config=None, access_log=False, lifespan="on", ws="none"
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> int:
         self._thread.start()
         until(lambda: self._server.started)
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
@@ -532,14 +530,18 @@ class _running:  # noqa: N801  # used like a function
 def _interrupted(work: Callable[[], None]) -> tuple[threading.Thread, list[BaseException]]:
     """Runs ``work`` in a thread, then ends the process's server as a supervisor would."""
     failures: list[BaseException] = []
+    before = signal.getsignal(signal.SIGTERM)
 
     def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001  # shown by the test
-            failures.append(error)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+        for step in (work, end):
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001  # shown by the test
+                failures.append(error)
+
+    def end() -> None:
+        until(lambda: signal.getsignal(signal.SIGTERM) != before)  # else it would end the tests
+        os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -598,7 +600,7 @@ def test_sigterm_ends_it_though_a_client_hangs(home: Home) -> None:
     ((since, hanging),) = ended
     hanging.close()
     assert failures == []
-    assert time.monotonic() - since < 10
+    assert time.monotonic() - since < 30, "10 s, and what a busy machine adds"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -626,7 +628,7 @@ def test_signals_are_left_alone_outside_the_main_thread() -> None:
 def _answers(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success
-    except httpx2.ConnectError:
+    except httpx2.TransportError:
         return False
 
 

@@ -413,7 +413,7 @@ def test_webhooks_are_tried_again_until_they_are_taken(
     with receiving(receiver) as url:
         http.post("/_sandbox/webhooks", json={"url": url})
         http.post("/_sandbox/records/things", json={"id": "r1", "fields": {"shop": "F7"}})
-        assert receiver.enough.wait(5)
+        assert receiver.enough.wait(60)
     assert [nth for _, nth in receiver.taken] == ["0", "1", "2"]
     assert len({event for event, _ in receiver.taken}) == 1
 
@@ -429,7 +429,7 @@ def test_webhooks_are_lost_and_doubled_on_command(served: tuple[Vendor, httpx2.C
         vendor.faults.switch_on("duplicated", count=1)
         http.post("/_sandbox/records/things", json={"id": "r1", "fields": {"shop": "F7"}})
         http.post("/_sandbox/records/things", json={"id": "r2", "fields": {"shop": "F7"}})
-        assert receiver.enough.wait(5)
+        assert receiver.enough.wait(60)
     events = vendor.sender.events
     assert [(e.about, e.state == "lost", e.copies) for e in events] == [
         ("r1", True, 1), ("r2", False, 2)

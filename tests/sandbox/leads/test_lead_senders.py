@@ -104,7 +104,7 @@ def test_a_change_is_told_by_a_signed_webhook(served: Served) -> None:
     fields = {"stage": "won", "outcome": "won", "stage_at": "2026-11-03T10:00:00Z"}
     edit = {"id": record["lead_id"], "fields": fields}
     assert served.http.post("/_sandbox/records/lead", json=edit).status_code == 200
-    assert got.wait(5)
+    assert got.wait(60)
     server.shutdown()
     server.server_close()
     body, headers = bodies[0]

@@ -397,7 +397,7 @@ def inbox() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
 def _wait(served: Served, count: int) -> None:
     """Until the sender has delivered so many."""
     done = threading.Event()
-    for _ in range(500):
+    for _ in range(6000):
         assert served.vendor.sender is not None
         if served.vendor.sender.state()["delivered"] >= count:
             return

@@ -97,7 +97,7 @@ def test_a_message_is_sent_until_it_is_acknowledged(fresh: Served, acknowledges:
         made = fresh.sf.Lead.create({"LastName": "A & B", "Company": "Shop"})
         wait = threading.Event()
         assert fresh.vendor.sender is not None
-        for _ in range(500):
+        for _ in range(6000):
             if fresh.vendor.sender.state()["delivered"]:
                 break
             wait.wait(0.01)

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,7 +20,7 @@ from tableauserverclient.server.endpoint import exceptions
 
 from meterstone.sandbox.kit import Books, Vendor, running
 from meterstone.sandbox.kit.xml import parse_xml
-from meterstone.sandbox.tableau import vendor
+from meterstone.sandbox.tableau import site, vendor
 
 NS = {"t": "http://tableau.com/api"}
 TDS = (
@@ -162,14 +163,20 @@ def test_a_large_file_is_uploaded_in_chunks(
     assert kept.getvalue() == content
 
 
-def test_a_job_runs_and_a_bad_file_fails_it(served: Served) -> None:
+def test_a_job_runs_and_a_bad_file_fails_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes = timedelta(minutes=1)  # by the stand-in's clock, which the test moves
+    monkeypatch.setattr(site, "JOB_TAKES", takes)
     sdk = served.signed_in()
     item = tsc.DatasourceItem(served.project(), name="Scorecard")
     job = sdk.datasources.publish(item, io.BytesIO(tdsx()), "Overwrite", as_job=True)
     assert sdk.jobs.get_by_id(str(job.id)).completed_at is None
+    served.vendor.clock.skew += takes
     assert sdk.jobs.wait_for_job(job, timeout=60).finish_code == 0
     bad = tdsx(**{"x.tds": TDS})  # its CSV is missing
     broken = sdk.datasources.publish(item, io.BytesIO(bad), "Overwrite", as_job=True)
+    served.vendor.clock.skew += takes
     with pytest.raises(exceptions.JobFailedException) as failed:
         sdk.jobs.wait_for_job(broken, timeout=60)
     assert "Data/x.csv" in str(failed.value.notes)
@@ -195,7 +202,7 @@ class Receiver:
         self.thread.start()
 
     def wait(self, count: int) -> list[dict[str, Any]]:
-        for _ in range(500):
+        for _ in range(6000):
             if len(self.bodies) >= count:
                 break
             self.thread.join(0.01)
