@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterstone.detect.burn import alarms, budgets, burning
+from meterstone.detect.burn import alarms, budgets, burning, with_budgets
 from meterstone.detect.feed import Bad, Feed
+from meterstone.detect.finding import Finding
 from meterstone.detect.ring import Counts
 from meterstone.detect.slo import RawSlo, Slo, Words
 from meterstone.detect.text import budget, percent, span
@@ -153,6 +154,27 @@ def test_an_alert_says_what_it_means_how_long_the_budget_lasts_and_what_to_do() 
     assert spent.burn == pytest.approx(200)
     assert spent.integration == "square"
     assert list(budgets((slo(),), feed([]), NOW, str)) == []
+
+
+def test_what_a_rule_finds_says_how_long_the_budget_lasts_that_ends_first() -> None:
+    well = [(ago, 600.0, 600.0) for ago in range(7200, 20 * 86400, 7200)]
+    made = feed([*well, (60.0, 0.0, 40.0)])
+    strict, loose = slo(), slo(50.0)
+    spent = slo(99.999)
+
+    def said(slos: tuple[Slo, ...], integration: str = "square") -> str:
+        found = Finding(
+            rule="down", cause_key="x", kind="availability", severity="sev1", fault="provider",
+            integration=integration, title="t", says="It is down.", next="Wait.", started_at=NOW,
+        )  # fmt: skip
+        [told] = with_budgets([found], slos, made, NOW, lambda key: key.title())
+        return told.says
+
+    assert said((loose, strict)).startswith("It is down. Square works: 7")
+    assert "of the error budget is left; at this speed it lasts" in said((loose, strict))
+    assert said((loose, strict, spent)).endswith("The error budget of 30 days is spent.")
+    assert said((strict,), "clover").endswith("there is no error budget.")
+    assert with_budgets([], (strict,), made, NOW, str) == []
 
 
 def test_a_slow_pace_alarms_where_a_fast_one_does_not() -> None:

@@ -111,6 +111,7 @@ def test_a_fault_is_seen_told_shown_and_over(scene: Scene) -> None:
     assert incident.started_at == began, "the first call that failed"
     assert (incident.detected_at - began).total_seconds() == 2
     assert (incident.cause_key, incident.franchises) == ("square:service", ("F1",))
+    assert "error budget" in incident.says, "how long it lasts"
     assert loud.sentence == "Square fails. Everything else is well."
     assert loud.version > quiet.version
     [square] = loud.integrations

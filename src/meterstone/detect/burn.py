@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterstone.detect.attribution import blame
@@ -41,6 +43,31 @@ def budgets(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Ite
                 left=left, burn=burn, integration=key,
                 exhausted_in_s=None if lasts is None else lasts.total_seconds(),
             )  # fmt: skip
+
+
+def with_budgets(
+    findings: Sequence[Finding], slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name
+) -> list[Finding]:
+    """The same findings; each says how long the budget of its integration lasts that is used up
+    first."""
+    if not findings:
+        return []
+    known = list(budgets(slos, feed, now, name))
+    told = []
+    for each in findings:
+        own = [one for one in known if one.integration == each.integration]
+        first = min(own, key=_endangered, default=None)
+        if first is None:
+            lasts = "No objective is set for it, so there is no error budget."
+        else:
+            period = timedelta(days=first.period_days)
+            lasts = f"{first.title}: {budget(first.left, first.burn, period)}"
+        told.append(replace(each, says=f"{each.says} {lasts}"))
+    return told
+
+
+def _endangered(one: BudgetNow) -> tuple[float, float]:
+    return math.inf if one.exhausted_in_s is None else one.exhausted_in_s, one.left
 
 
 def burning(

@@ -89,7 +89,7 @@ class Incidents:
         if _RANK[alert.severity] < _RANK[found.severity]:
             grown = replace(
                 grown, severity=alert.severity, kind=alert.kind, title=alert.title,
-                says=alert.says, next=alert.next,
+                says=_says(alert), next=alert.next,
             )  # fmt: skip
             self._tell(change, alert, now, "changed", f"Now: {alert.title}")
         if grown != found:
@@ -161,10 +161,15 @@ def _opened(alert: Alert, key: str, now: datetime) -> Incident:
     return Incident(
         id=f"i{alert.id}", kind=alert.kind, severity=alert.severity, fault=alert.fault,
         cause_key=key, integration=alert.integration, franchises=tuple(alert.franchises),
-        title=alert.title, says=alert.says, next=alert.next, started_at=alert.started_at,
+        title=alert.title, says=_says(alert), next=alert.next, started_at=alert.started_at,
         detected_at=alert.fired_at or now, acknowledged_by=alert.acknowledged_by,
         acknowledged_at=alert.acknowledged_at,
     )  # fmt: skip
+
+
+def _says(alert: Alert) -> str:
+    """What it means, and how long the error budget lasts."""
+    return " ".join(part for part in (alert.says, alert.budget) if part)
 
 
 def _kept(change: Change, alert: Alert) -> Alert | None:

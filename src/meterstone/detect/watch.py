@@ -18,7 +18,7 @@ from meterstone.detect import now as of_now
 from meterstone.detect import vitals
 from meterstone.detect.alert import Machine
 from meterstone.detect.around import Around, Shops
-from meterstone.detect.burn import budgets, burning
+from meterstone.detect.burn import budgets, burning, with_budgets
 from meterstone.detect.daily import NO_DAYS, Days, count_days
 from meterstone.detect.feed import Feed
 from meterstone.detect.incidents import Incidents, Row
@@ -161,8 +161,10 @@ class Watch:
             now, self._began or now, self.feed, self._around, shops, self._days, machine.over
         )
         machine.acknowledged(lasting)
-        findings = [f for rule in self._definitions.rules for f in look(rule, scene)]
-        findings += burning(self._definitions.slos, self.feed, now, self._around.name, machine.over)
+        slos, name = self._definitions.slos, self._around.name
+        found = [f for rule in self._definitions.rules for f in look(rule, scene)]
+        findings = with_budgets(found, slos, self.feed, now, name)
+        findings += burning(slos, self.feed, now, name, machine.over)
         changed = machine.step(now, findings, lambda alert: self._silence(alert, now))
         rows: list[Row] = []
         if changed:
