@@ -67,7 +67,8 @@ def with_budgets(
 
 
 def _endangered(one: BudgetNow) -> tuple[float, float]:
-    return math.inf if one.exhausted_in_s is None else one.exhausted_in_s, one.left
+    lasts = math.inf if one.exhausted_in_s is None else one.exhausted_in_s
+    return lasts, 1.0 if one.left is None else one.left
 
 
 def burning(
