@@ -225,6 +225,8 @@ def test_days_and_parts_of_the_past_are_those_of_then(client: TestClient, home: 
         if scope == NETWORK:
             parts = then[then.index("By integration") :].partition("</table>")[0]
             assert "75 %" in parts
+            assert "nothing that came later changed it" not in then
+            assert "50 %" in then[then.index("as known on") - 300 :], "what it became is told"
         assert home.board.revisions(scope, day)[0].hash in then
         known = {"known_at": rfc3339(first.known_at), "scope": _named(scope)}
         told = client.get("/api/v1/metrics/up/history", params=known).json()

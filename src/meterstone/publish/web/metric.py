@@ -65,7 +65,7 @@ class _Page:
         card = self._site.card(request, scope)
         return self._site.render(
             request, "metric.html", card=card, title=metric.raw.title,
-            **metric_context(metric, scope, card, self._site.board_of(request)),
+            **metric_context(metric, scope, card, self._site.board, self._site.board_of(request)),
             found=[
                 row(each, namer(self._site.board))
                 for each in about(self._site.found_at(request, scope), metric.raw.id)
@@ -123,14 +123,19 @@ def _scope(request: Request) -> Scope:
 
 
 def metric_context(
-    metric: Metric, scope: Scope, card: Card | None, board: Board
+    metric: Metric, scope: Scope, card: Card | None, board: Board, then: Board
 ) -> Mapping[str, Any]:
-    """What the page shows, from the documents alone."""
+    """What the page shows, from the documents alone.
+
+    Args:
+        board: as known now: what came later is told on a page of the past too.
+        then: as the reader wants it.
+    """
     raw = metric.raw
     told = None if card is None else _of(card, raw.id)
     shown = None if told is None else number(told)
     until = None if card is None else card.day
-    days = board.history(raw.id, scope, DAYS, until)
+    days = then.history(raw.id, scope, DAYS, until)
     return {
         "sentence": _sentence(raw.title, shown),
         "lede": " ".join(raw.definition.split()),
@@ -150,7 +155,7 @@ def metric_context(
         "by_day": [_day(each, raw.unit) for each in reversed(days)],
         "facts": _facts(metric),
         "places": [] if told is None else _places(metric, told),
-        "parts": _parts(metric, scope, card, board),
+        "parts": _parts(metric, scope, card, then),
         "lineage": [] if told is None else told["lineage"],
         "rows_link": "" if shown is None else _below(shown.link, "rows"),
         "known": [] if card is None else _known(raw.id, scope, card, board),
