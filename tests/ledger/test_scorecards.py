@@ -29,11 +29,13 @@ def test_the_newest_revision_of_the_newest_day_is_found(ledger: Ledger) -> None:
         assert cards.newest("network", "*", DAY) == second
         assert cards.newest("network", "*", DAY, KNOWN + timedelta(hours=1)) == first
         assert cards.newest("network", "*", DAY, KNOWN - timedelta(hours=1)) is None
-        assert cards.then("network", "*", KNOWN + timedelta(hours=6)) == {
-            DAY: b"2", date(2026, 3, 2): b"3"
-        }  # fmt: skip
-        assert cards.then("network", "*", KNOWN - timedelta(hours=1)) == {}
-        assert cards.then("franchise", "F1", KNOWN) == {DAY: b"9"}
+        late = KNOWN + timedelta(hours=6)
+        both = {DAY: b"2", date(2026, 3, 2): b"3"}
+        assert cards.then("network", "*", late, 9) == both
+        assert cards.then("network", "*", late, 1) == {date(2026, 3, 2): b"3"}
+        assert cards.then("network", "*", late, 1, DAY) == {DAY: b"2"}
+        assert cards.then("network", "*", KNOWN - timedelta(hours=1), 9) == {}
+        assert cards.then("franchise", "F1", KNOWN, 9) == {DAY: b"9"}
         assert cards.days("network", "*") == [DAY, date(2026, 3, 2)]
         assert cards.revisions("network", "*", DAY) == [
             (first.known_at, first.hash, []),

@@ -137,9 +137,11 @@ class KeptBoard:
             with self._ledger.read() as seen:
                 if known_at is None:
                     return seen.scorecards.values(scope.kind, scope.key)
-                return _values_of(seen.scorecards.then(scope.kind, scope.key, known_at))
+                found = seen.scorecards.then(scope.kind, scope.key, known_at, days, until)
+                return _values_of(found)
 
-        values = self._once(("values", scope, known_at), read).get(metric, {})
+        asked = () if known_at is None else (known_at, days, until)
+        values = self._once(("values", scope, *asked), read).get(metric, {})
         wanted = sorted(day for day in values if until is None or day <= until.isoformat())
         return [day_value(date.fromisoformat(day), values[day]) for day in wanted[-days:]]
 

@@ -81,13 +81,20 @@ class Scorecards:
             zstandard.decompress(row.body), tuple(row.changes),
         )  # fmt: skip
 
-    def then(self, kind: str, key: str, known_at: datetime) -> dict[date, bytes]:
-        """The canonical JSON of each day's newest revision that was known at a moment."""
+    def then(
+        self, kind: str, key: str, known_at: datetime, days: int, until: date | None = None
+    ) -> dict[date, bytes]:
+        """The canonical JSON of each day's newest revision that was known at a moment, of so many
+        of the newest days up to one (None: all)."""
         newest = (
             sa.select(sa.func.max(scorecards.c.number))
             .where(_is(kind, key), scorecards.c.known_at <= known_at)
             .group_by(scorecards.c.day)
+            .order_by(scorecards.c.day.desc())
+            .limit(days)
         )
+        if until is not None:
+            newest = newest.where(scorecards.c.day <= until.isoformat())
         query = sa.select(scorecards.c.day, scorecards.c.body).where(
             scorecards.c.number.in_(newest)
         )
