@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from browser.house import House, demonstration, given
-from browser.judges import chromium, missing
+from browser.judges import launched, missing
 
 
 @pytest.fixture(scope="package")
@@ -25,8 +25,6 @@ def chrome() -> Iterator[Browser]:
     """The browser. Not for longer than a module: Playwright's loop stays the running one of the
     main thread until it is stopped, and no test after it could serve there."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = launched(playwright)
         yield browser
         browser.close()

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from browser.house import House, demonstration, given
-from browser.judges import chromium, missing
+from browser.judges import launched, missing
 from browser.walk import HEIGHTS, SCHEMES, WIDTHS, Scheme, crawl, kind_of
 from meterstone.people.rights import Role
 
@@ -103,7 +103,8 @@ def index(pictures: list[Picture], before: str = "") -> str:
         "",
         "Made by `./run gallery` from simulated networks: no number is real. The dashboards "
         "as their roles see them, on a phone (390 px), a screen (1280) and a wall (2560), light "
-        "and dark; every other page once, as an administrator sees it.",
+        "and dark; every other page once, as an administrator sees it. What studies found is shown "
+        "by examples.",
     ]
     by_page: dict[str, list[Picture]] = {}
     for picture in pictures:
@@ -135,9 +136,7 @@ def main() -> int:
         given() or demonstration(Path(folder)) as house,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = launched(playwright)
         pictures = list(some(house, browser, only) if only else wanted(house, browser))
         for picture in pictures:
             data = take(house, browser, picture)

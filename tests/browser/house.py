@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from browser.judges import launched
 from meterstone.app import definitions, framework_path
 from meterstone.board.kept import KeptBoard
 from meterstone.insight.findings import as_dict
@@ -29,6 +31,7 @@ from running import running
 
 _READY_S = 600.0
 _VENDORS = 9
+_PASSWORD = "four words not together"  # noqa: S105  # of the first administrator
 NETWORK = Scope("network")
 
 
@@ -40,11 +43,13 @@ class House:
         address: where.
         home: its folder.
         set_up: the one-time link, as it was printed.
+        first: what the first administrator was told, who came by that link.
     """
 
     address: str
     home: Path
     set_up: str = ""
+    first: str = ""
     _cookies: dict[Role, str] = field(default_factory=dict)
 
     @cached_property
@@ -78,6 +83,22 @@ class House:
                 return
             time.sleep(0.5)
         raise TimeoutError("the demonstration does not come to life")
+
+    def await_incident(self) -> None:
+        """Wait until something is broken that nobody has taken on: the first vendor has trouble two
+        minutes after the beginning, and its error budget stays spent."""
+        until = time.monotonic() + _READY_S
+        while time.monotonic() < until:
+            with self.ledger.read() as seen:
+                if any(not each.acknowledged_by for each in seen.alerts.incidents(open_=True)):
+                    return
+            time.sleep(0.5)
+        raise TimeoutError("nothing breaks in the demonstration")
+
+    def enter(self) -> None:
+        """Follow the set-up link, before anybody else is there, and ask what is broken."""
+        with ThreadPoolExecutor(1) as beside:  # Playwright's loop: this thread may have one
+            self._cookies[Role.ADMIN], self.first = beside.submit(_entered, self.set_up).result()
 
     def keep_findings(self) -> None:
         """Keep findings of every study, so that pages have something to show: the studies
@@ -125,6 +146,26 @@ class House:
             context.close()
 
 
+def _entered(link: str) -> tuple[str, str]:
+    """The secret of the session, and what the page says that answers the first question."""
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        page = browser.new_page(locale="en-GB", reduced_motion="reduce")
+        page.set_default_timeout(60_000)
+        page.goto(link)
+        page.get_by_label("Name to sign in with").fill(f"test-{Role.ADMIN}")
+        page.get_by_label("Password", exact=True).fill(_PASSWORD)
+        page.get_by_label("The same password again").fill(_PASSWORD)
+        page.get_by_role("button", name="Set up and sign in").click()
+        page.get_by_role("link", name="Operations", exact=True).click()
+        page.wait_for_url("**/operations")
+        text = page.inner_text("main")
+        name = Cookies(https=False).session
+        secret = {each["name"]: each["value"] for each in page.context.cookies()}[name]
+        browser.close()
+    return secret, text
+
+
 def given() -> AbstractContextManager[House] | None:
     """The demonstration that ``METERSTONE_DEMONSTRATION=ADDRESS,FOLDER`` names: one that runs
     already, for whoever works on pages."""
@@ -141,6 +182,7 @@ def demonstration(folder: Path) -> Iterator[House]:
     with running(folder, "demo") as process:
         house = House(process.address, folder / "network", str(process.said["set_up"]))
         house.await_numbers()
+        house.enter()
         house.keep_findings()
         yield house
         code, _ = process.stop()

@@ -6,6 +6,8 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+from playwright.sync_api import Browser, Playwright
+
 from oidc.judge import available, installed
 
 HERE = Path(__file__).parent
@@ -24,6 +26,13 @@ def missing() -> str:
 def chromium() -> str | None:
     """Debian's Chromium."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def launched(playwright: Playwright) -> Browser:
+    """Chromium, as every test has it."""
+    return playwright.chromium.launch(
+        executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+    )
 
 
 @cache

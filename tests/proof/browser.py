@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from playwright.sync_api import Browser, sync_playwright
 
 from browser.house import House, demonstration, given
-from browser.judges import chromium, missing
+from browser.judges import launched, missing
 from browser.walk import HEIGHTS, SCHEMES, WIDTHS, crawl, kind_of, visiting
 from meterstone.people.rights import Role
 
@@ -67,9 +67,7 @@ def walked_as(address: str, home: Path, role: Role | None) -> tuple[Role | None,
     """Walk as a role, in a process and a browser of its own; the browser's version besides."""
     walked = Walked()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = launched(playwright)
         walk(House(address, home), browser, role, walked)
         version = browser.version
         browser.close()
@@ -107,7 +105,7 @@ def page(walked: Walked, version: str, took_s: float) -> str:
         "# Every page in the browser",
         "",
         f"`./run proof browser`, {datetime.now(UTC):%Y-%m-%d}, Debian's Chromium {version}, "
-        "`meterstone demo` (simulated data):",
+        "`meterstone demo` (simulated data, and examples of what studies find):",
         "",
         f"- {len(walked.kinds)} pages, found by following links from the first page of each role; "
         f"{walked.views:,} views: light and dark, 390, 1280 and 2560 px, each role and a stranger "
