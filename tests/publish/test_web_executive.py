@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -103,6 +104,13 @@ def test_gates_come_phases_first_with_their_run_and_chance() -> None:
     assert (ops.look.word, ops.run, ops.chance) == ("Under way", "1 of 30 days", "25 %")
     assert ops.strip_says == "met on 2 of the last 3 days"
     assert {tone for tone, _ in ops.strip} == {"met", "miss"}
+
+
+@pytest.mark.parametrize("name", ["executive.html", "gates.html", "gate.html"])
+def test_a_chance_is_marked_as_modelled(name: str) -> None:
+    template = files("meterstone.publish.web").joinpath("templates", name).read_text("utf-8")
+    told = template.partition("Chance to pass")[2] or template.partition("with a chance of")[2]
+    assert "{{ p.modelled() }}" in told.partition("\n")[0]
 
 
 def test_a_strip_has_a_mark_for_every_day_and_shape_tells_as_colour_does() -> None:
