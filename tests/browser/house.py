@@ -19,8 +19,10 @@ from meterstone.app import definitions, framework_path
 from meterstone.board.kept import KeptBoard
 from meterstone.insight.findings import as_dict
 from meterstone.ledger import Ledger
+from meterstone.ledger.alerts import Incident
 from meterstone.ledger.findings import FindingBody
 from meterstone.measure.results import Scope
+from meterstone.notify.model import Route
 from meterstone.people.guard import Cookies
 from meterstone.people.rights import Role
 from meterstone.people.service import House as People
@@ -116,6 +118,23 @@ class House:
             for study, bodies in told.items():
                 change.findings.keep(study, day, datetime.now(UTC), "tests", 0.0, bodies)
 
+    def keep_things(self) -> None:
+        """Keep one of each thing that comes by time or by hand: an open incident, a way to be told,
+        a report."""
+        now = datetime.now(UTC)
+        open_one = Incident(
+            id="example", kind="availability", severity="sev2", fault="provider",
+            cause_key="example", integration="square", franchises=(self.shop,),
+            title="Square <is> late", says="Payments come in late; nothing is lost.",
+            next="Wait, or ask Square.", started_at=now, detected_at=now,
+        )  # fmt: skip
+        with self.ledger.change("tests") as change:
+            change.alerts.put_incident(open_one)
+            channel = change.notices.add_channel("Example", "mail")
+            route = Route(name="Example", channel=channel.id, kinds=("security",))
+            change.notices.put_route(route.name, route.settings())
+            change.reports.ask("daily", str(NETWORK), self.board.days(NETWORK)[-1])
+
     def cookie(self, role: Role) -> str:
         """The secret of a session of somebody with a role."""
         if role not in self._cookies:
@@ -184,6 +203,7 @@ def demonstration(folder: Path) -> Iterator[House]:
         house.await_numbers()
         house.enter()
         house.keep_findings()
+        house.keep_things()
         yield house
         code, _ = process.stop()
         assert code == 0

@@ -50,9 +50,13 @@ class Visit:
 
     page: Page
     path: str
-    status: int = 0
     wrong: list[str] = field(default_factory=list)
     bytes: int = 0
+
+    def look(self, width: int, scheme: Scheme) -> None:
+        """Show it so."""
+        self.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        self.page.emulate_media(color_scheme=scheme)
 
     def links(self) -> list[str]:
         """Paths of our pages that it leads to, in their order, without their queries."""
@@ -76,11 +80,15 @@ class Visit:
             for found in told["violations"]
             for node in found["nodes"][:2]
         ]
-        over = self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if over > 0:
+        if (over := self.page.evaluate(_OVER)) > 0:
             self.wrong.append(f"is {over} px wider than the window")
+
+    def on_paper(self) -> None:
+        """Nothing is wider than a sheet (A4 between margins of 15 mm, at 96 px an inch)."""
+        self.page.set_viewport_size({"width": _SHEET, "height": 1000})
+        self.page.emulate_media(media="print", color_scheme="light")
+        if (over := self.page.evaluate(_OVER)) > 0:
+            self.wrong.append(f"is {over} px wider than a sheet of paper")
 
     def tab_through(self, most: int = 10_000) -> None:
         """Reach everything by the keyboard, and see where one is.
@@ -98,6 +106,14 @@ class Visit:
                 break
         self.wrong += [f"keyboard: {each}" for each in self.page.evaluate(_MISSED)]
 
+
+_SECOND_ROUND = (
+    "performance.getEntriesByType('resource').map(e => [e.initiatorType, e.name].join(' '))"
+    ".filter(said => /^(css|fetch|xmlhttprequest) /.test(said))"
+)
+"""What the page itself did not name: style or script had to come first to ask for it."""
+_SHEET = 680
+_OVER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 _MARK = """() => {
   const asked = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]';
@@ -133,8 +149,17 @@ _MISSED = """() => [
 
 
 @contextmanager
-def visiting(context: BrowserContext, address: str, path: str) -> Iterator[Visit]:
-    """Open a page in a tab of its own; what goes wrong meanwhile is collected."""
+def visiting(
+    context: BrowserContext, address: str, path: str, status: int = 200
+) -> Iterator[Visit]:
+    """Open a page in a tab of its own; what goes wrong meanwhile is collected.
+
+    Args:
+        context: of whoever looks.
+        address: of the house.
+        path: of the page, with its query.
+        status: that it has to answer with.
+    """
     page = context.new_page()
     visit = Visit(page, path)
     host = urlsplit(address).netloc
@@ -149,19 +174,20 @@ def visiting(context: BrowserContext, address: str, path: str) -> Iterator[Visit
         "console",
         lambda said: (
             visit.wrong.append(f"console: {said.text[:200]}")
-            if said.type in ("error", "warning")
+            if said.type in ("error", "warning") and f"status of {status} " not in said.text
             else None
         ),
     )
     page.on("pageerror", lambda error: visit.wrong.append(f"script: {error}"))
     try:
         answer = page.goto(address + path, wait_until="load")
-        visit.status = answer.status if answer else 0
-        if visit.status != 200:
-            visit.wrong.append(f"answers {visit.status}")
+        if answer is None or answer.status != status:
+            visit.wrong.append(f"answers {answer.status if answer else 'nothing'}")
         visit.bytes = _weight(page)
         if visit.bytes > MOST_BYTES:
             visit.wrong.append(f"weighs {visit.bytes:,} bytes")
+        if later := page.evaluate(_SECOND_ROUND):
+            visit.wrong.append(f"asks for more after its first round: {', '.join(later)}")
         yield visit
     finally:
         page.close()

@@ -2,9 +2,11 @@
 
     ./run proof browser
 
-Each is opened anew; checked: no console error or warning, no breach of the content policy, no
-request to another host, at most 300 kB, nothing wider than the window, axe-core without a violation
-(WCAG 2.2 AA), and (once a page and role) everything reached by the keyboard with a visible focus.
+Each is opened once a role and then shown in all its forms, and on paper. Checked: no console error
+or warning, no breach of the content policy, no request to another host, one round of requests after
+the HTML, at most 300 kB, nothing wider than the window, axe-core without a violation (WCAG 2.2 AA),
+and (once a page and role) everything reached by the keyboard with a visible focus. Besides what
+links lead to: a search, a past day as known then, and a page that there is none of.
 """
 
 from __future__ import annotations
@@ -15,24 +17,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from browser.house import House, demonstration, given
+from browser.house import NETWORK, House, demonstration, given
 from browser.judges import launched, missing
-from browser.walk import HEIGHTS, SCHEMES, WIDTHS, crawl, kind_of, visiting
+from browser.walk import SCHEMES, WIDTHS, crawl, kind_of, visiting
 from meterstone.people.rights import Role
 
 ROLES: tuple[Role | None, ...] = (None, *Role)
-_STRANGERS = ("/login",)
-_KEYBOARD_AT = 1280
+_BESIDE = {"/search?q=sales": 200, "/{}?day={}&known=then": 200, "/no-such-page": 404}
+_KEYBOARD_AT = (1280, "light")
 
 
 @dataclass
@@ -77,25 +82,40 @@ def walked_as(address: str, home: Path, role: Role | None) -> tuple[Role | None,
 def walk(house: House, browser: Browser, role: Role | None, walked: Walked) -> None:
     """All pages of a role in all forms."""
     with house.as_(browser, role) as context:
-        begin = "/login" if role is None else "/"
-        reached = crawl(context, house.address, begin)
-    pages = [path for (path, *_) in reached.values()] if role else list(_STRANGERS)
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            size = {"width": width, "height": HEIGHTS[width]}
-            with house.as_(browser, role, viewport=size, color_scheme=scheme) as context:
-                for path in pages:
-                    with visiting(context, house.address, path) as visit:
-                        visit.judge()
-                        if width == _KEYBOARD_AT and scheme == "light":
-                            visit.tab_through()
-                            walked.tabbed += 1
+        for path, status in pages_of(house, context, role):
+            kind = name_of(path, status)
+            with visiting(context, house.address, path, status) as visit:
+                for width, scheme in product(WIDTHS, SCHEMES):
+                    visit.look(width, scheme)
+                    visit.judge()
                     walked.views += 1
-                    kind = kind_of(path)
-                    walked.kinds.setdefault(kind, set()).add(str(role or "stranger"))
-                    walked.heaviest = max(walked.heaviest, (visit.bytes, kind))
-                    for each in visit.wrong:
-                        walked.wrong[f"`{kind}`: {each}"] += 1
+                    if (width, scheme) == _KEYBOARD_AT:
+                        visit.tab_through()
+                        walked.tabbed += 1
+                visit.on_paper()
+            walked.kinds.setdefault(kind, set()).add(str(role or "stranger"))
+            walked.heaviest = max(walked.heaviest, (visit.bytes, kind))
+            for each in visit.wrong:
+                walked.wrong[f"`{kind}`: {each}"] += 1
+
+
+def pages_of(house: House, context: BrowserContext, role: Role | None) -> Iterator[tuple[str, int]]:
+    """One page of each kind that a role comes to, and what it answers with."""
+    if role is None:
+        yield "/login", 200
+        return
+    reached = crawl(context, house.address)
+    yield from ((path, 200) for path, *_ in reached.values())
+    begin, day = next(iter(reached)), house.board.days(NETWORK)[0]
+    first = reached[begin][0].lstrip("/")
+    yield from ((path.format(first, day), status) for path, status in _BESIDE.items())
+
+
+def name_of(path: str, status: int) -> str:
+    """What the page of an address is called."""
+    parts = urlsplit(path)
+    past = " of a past day" if "known=then" in parts.query else ""
+    return "a page that is not there" if status != 200 else kind_of(parts.path) + past
 
 
 def page(walked: Walked, version: str, took_s: float) -> str:
@@ -107,14 +127,17 @@ def page(walked: Walked, version: str, took_s: float) -> str:
         f"`./run proof browser`, {datetime.now(UTC):%Y-%m-%d}, Debian's Chromium {version}, "
         "`meterstone demo` (simulated data, and examples of what studies find):",
         "",
-        f"- {len(walked.kinds)} pages, found by following links from the first page of each role; "
+        f"- {len(walked.kinds)} pages, found by following links from the first page of each role, "
+        "and a search, a past day as known then, a page that is not there; "
         f"{walked.views:,} views: light and dark, 390, 1280 and 2560 px, each role and a stranger "
         f"({took_s / 60:.0f} minutes);",
+        "- on paper: each once a role, nothing wider than the sheet;",
         f"- by the keyboard alone: {walked.tabbed} pages, everything on them reached, with a focus "
         "that can be seen;",
         f"- heaviest: `{heavy}`, {weight / 1000:.0f} kB with all that it asks for;",
         f"- wrong: {sum(walked.wrong.values())} (console errors and warnings, breaches of the "
-        "content policy, requests to other hosts, pages above 300 kB or wider than the window, "
+        "content policy, requests to other hosts, more than one round of requests after the HTML, "
+        "pages above 300 kB or wider than the window, "
         "violations that axe-core finds of WCAG 2.2 A and AA, what the keyboard does not reach).",
         "",
     ]
@@ -148,8 +171,9 @@ def main() -> int:
             print(
                 f"{role or 'stranger'}: {seen.views} views, {sum(seen.wrong.values())} wrong, "
                 f"{(time.monotonic() - began) / 60:.0f} min",
-                flush=True,
-            )
+                *(f"  {what}" for what in seen.wrong),
+                sep="\n", flush=True,
+            )  # fmt: skip
     text = page(walked, version, time.monotonic() - began)
     out.write_text(text, encoding="utf-8")
     print(text)
