@@ -124,7 +124,7 @@ def main() -> int:
     lines = [
         *_head(), *rows, "",
         f"- Each operation and role: {given.valid} requests that keep to the document, at most "
-        f"{given.broken} that break it (their sign-in too: 401).",
+        f"{given.broken} that break it.",
         f"- {operations} operations; {len(reached)} of them answered 2xx to at least one of the "
         "requests; the others, which mostly need things that are not there (an incident, a "
         "report, an endpoint of their own), with problem details alone: of their good answers "
