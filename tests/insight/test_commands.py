@@ -25,7 +25,8 @@ def meterstone(
 
 def test_a_forecast_as_rows_and_in_words(meterstone: Meterstone, tmp_path: Path) -> None:
     file = tmp_path / "sales.csv"
-    rows = [f"a,{n},{100 + n + 10 * (n % 4)}" for n in range(1, 41)] + ["b,1,1", "b,2,2", "b,3,3"]
+    rows = [f"a,{n},{100 + n + 10 * (n % 4) + n * n % 7 / 5}" for n in range(1, 41)]
+    rows += ["b,1,1", "b,2,2", "b,3,3"]
     file.write_text("unique_id,ds,y\n" + "\n".join(rows))
     made = meterstone(
         "forecast", str(file), "--horizon", "2", "--season", "4", "--json", home=False

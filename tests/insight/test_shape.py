@@ -144,6 +144,57 @@ def test_one_wild_value_anywhere_moves_little_or_widens(seed: int) -> None:
     assert np.allclose(mean, truth, rtol=0.15) or (high - low).min() > 1000
 
 
+def but(values: object, **other: float) -> Floats:
+    """Values but for some, by their running number."""
+    changed = np.array(values, dtype=float)
+    for number, value in other.items():
+        changed[int(number[1:]) - 1] = value
+    return changed
+
+
+FEW_OTHERS: dict[str, tuple[Floats, str]] = {
+    "one in the middle": (but([5] * 60, n31=1000), "constant but for 1 value (31 1000)"),
+    "one early, and near": (but([5] * 60, n6=6), "constant but for 1 value (6 6)"),
+    "the last": (but([5] * 60, n60=1000), "constant but for 1 value (60 1000)"),
+    "the first": (but([5] * 60, n1=6), "not wrong at any"),
+    "noise, then nothing": (np.r_[100 + rng(1).normal(0, 3, 60), np.zeros(30)], "not wrong at any"),
+    "a line": (np.arange(60.0), "not wrong at any"),
+    "a step": (np.repeat([5.0, 7.0], 30), "not wrong at any"),
+}
+
+
+@pytest.mark.parametrize("case", FEW_OTHERS)
+def test_an_interval_without_width_is_never_given(case: str) -> None:
+    values, said = FEW_OTHERS[case]
+    found = forecast(series(values), 3)
+    assert found.mean is found.low is found.high is None
+    assert found.withheld is not None
+    assert said in found.withheld
+
+
+def test_a_forecast_at_a_limit_is_as_uncertain_as_before_it() -> None:
+    falls = np.arange(60, 0, -1) + rng(1).normal(0, 0.5, 60)
+    mean, low, high = told(forecast(series(falls), 12))
+    assert mean[-1] == low[-1] == 0
+    assert (high > 0.5).all()
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+def test_a_wild_last_value_is_no_middle_and_is_named(gap: int) -> None:
+    calm = 5 + rng(1).normal(0, 0.1, 60)
+    values = np.r_[but(calm, n60=1000), [np.nan] * gap]
+    mean, low, high = told(found := forecast(series(values), 3))
+    assert np.abs(mean - 5).max() < 1
+    assert (low < 5).all()
+    assert (high > 1000).all()
+    assert found.notes == ("1 value (60 1000) not learnt from",)
+
+
+def test_values_that_are_not_learnt_from_are_named() -> None:
+    found = forecast(daily(but(weekly(1, 90), n64=1e9), date(2024, 1, 1)), 7, 7)
+    assert "1 value (2024-03-04 1e+09) not learnt from" in found.notes
+
+
 @pytest.mark.parametrize("share", [0.1, 0.4])
 def test_gaps_cost_certainty_and_not_truth(share: float) -> None:
     whole = weekly(7, 120)

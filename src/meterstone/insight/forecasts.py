@@ -21,7 +21,7 @@ from meterstone.insight.rolling import Candidates, Rolled, ahead, candidates, ha
 from meterstone.insight.series import Floats, Series
 from meterstone.insight.shape import NO_LIMITS, Holidays, Limits, Shape, is_wild_end, shape
 
-VERSION = "3"
+VERSION = "4"
 """Changes when the same series would be forecast differently."""
 
 LEVEL = 0.95
@@ -31,6 +31,9 @@ _UNEVEN = "its steps are uneven: values are taken as they follow each other"
 
 LEAST = 12
 """Observations below which nothing is forecast."""
+
+_NO_WIDTH = 1e-9
+"""An interval that is no wider, as a share of the largest value, is none."""
 
 _LEAST_NUMBER, _MOST_NUMBER = 1e-15, 1e15
 
@@ -117,9 +120,12 @@ def forecast(
     if isinstance(found, str):
         return Forecast(series.name, ds, None, None, None, "", found)
     known = found.shape.actual[~np.isnan(found.shape.actual)]
-    mean, low, high = _interval(found, known[-1])
     kept = limits if limits.least is not None or known.min() < 0 else Limits(0.0, limits.most)
-    mean, low, high = (kept.kept(each) for each in (mean, low, high))
+    mean, low, high = _interval(found, known[-1], kept)
+    if not (high - low).min() > _NO_WIDTH * np.abs(known).max():
+        tried = len(found.rolled.origins)
+        why = f"it was not wrong at any of {tried} origins: how wrong it may be is not known"
+        return Forecast(series.name, ds, None, None, None, "", why, notes=found.shape.notes)
     return Forecast(
         series.name, ds, tuple(mean.tolist()), tuple(low.tolist()), tuple(high.tolist()),
         found.model, found.withheld, None if found.withheld else round(found.skill, 4),
@@ -127,19 +133,22 @@ def forecast(
     )  # fmt: skip
 
 
-def _interval(found: Learnt, last: float) -> tuple[Floats, Floats, Floats]:
-    """Mean and interval on the scale that people use."""
+def _interval(found: Learnt, last: float, limits: Limits) -> tuple[Floats, Floats, Floats]:
+    """Mean and interval on the scale that people use, within limits."""
     half = half_widths(found.rolled.came - found.rolled.mean(found.names), LEVEL)
     back = found.shape.given_back
     mean, low, high = (back(found.path + side * half) for side in (0, -1, 1))
+    down, up = mean - low, high - mean
     before, end = back(found.shape.filled[-2:])
     wild = is_wild_end(back(found.shape.filled))
     if wild or not np.isclose(last, end):
         # A new level or an outlier: both are possible.
-        down, up = mean - low, high - mean
         ends = (last, before) if wild else (last,)
         low, high = np.minimum(low, min(ends) - down), np.maximum(high, max(ends) + up)
-    return mean, low, high
+    kept = limits.kept(mean)
+    beyond = kept != mean  # as uncertain at a limit as it was beyond it
+    low, high = np.where(beyond, kept - down, low), np.where(beyond, kept + up, high)
+    return kept, limits.kept(low), limits.kept(high)
 
 
 def learn(
@@ -186,6 +195,8 @@ def _longest(size: int, horizon: int, season: int, span: int) -> int:
 
 
 def _learnt(models: Candidates, found: Shape, span: int) -> Learnt | str:
+    if found.wild and np.ptp(found.filled) == 0:
+        return f"the series is constant but for {found.left_out}: nothing can be learnt from it"
     rolled = roll(models, found, span)
     if not rolled.said or np.isnan(rolled.came).all():
         return "nothing could be tried on it: the newest steps have no value"

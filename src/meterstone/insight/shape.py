@@ -64,6 +64,7 @@ class Shape:
         actual: as it is, with gaps.
         logarithm: whether its logarithm is learnt from.
         steps: where a new level began, and by how much it differs (in what is learnt).
+        wild: where values lie that are not learnt from.
     """
 
     series: Series
@@ -75,6 +76,7 @@ class Shape:
     steps: tuple[tuple[int, float], ...]
     filled: Floats = field(repr=False)
     """Without gaps and wild values, as learnt, at one level, with its holidays."""
+    wild: tuple[int, ...] = ()
 
     @cached_property
     def target(self) -> Floats:
@@ -150,7 +152,17 @@ class Shape:
         for at, by in sorted(self.steps):
             size = f"{math.expm1(by):+.0%}" if self.logarithm else f"{by:+.4g}"
             found.append(f"a new level ({size}) since {self.series.written(stamps[at])}")
+        if self.wild:
+            found.append(f"{self.left_out} not learnt from")
         return tuple(found)
+
+    @property
+    def left_out(self) -> str:
+        """The values that are not learnt from, in words: how many, and the first three."""
+        stamps = self.series.stamps[-len(self.actual) :]
+        told = [f"{self.series.written(stamps[n])} {self.actual[n]:g}" for n in self.wild[:3]]
+        values = "1 value" if len(self.wild) == 1 else f"{len(self.wild)} values"
+        return f"{values} ({', '.join(told)}{', …' if len(self.wild) > 3 else ''})"
 
 
 def shape(
@@ -169,7 +181,12 @@ def shape(
         at for at in range(len(actual))
         if dated and isinstance(first, datetime) and (first + timedelta(days=at)).date() in named
     }  # fmt: skip
-    filled = _without_wild(_filled(actual, season), safe)
+    filled = _filled(actual, season)
+    wild = _wild(filled, safe, int(np.flatnonzero(~np.isnan(actual))[-1]))
+    if wild:
+        known = actual.copy()
+        known[list(wild)] = np.nan
+        filled = _filled(known, season)
     logarithm = _grows_in_proportion(actual, filled, season)
     if logarithm:
         filled = np.log(filled)
@@ -177,7 +194,7 @@ def shape(
     for at, by in steps:
         filled = filled.copy()
         filled[:at] += by
-    return Shape(series, actual, season, horizon, named, logarithm, steps, filled)
+    return Shape(series, actual, season, horizon, named, logarithm, steps, filled, wild)
 
 
 def _filled(values: Floats, season: int) -> Floats:
@@ -195,30 +212,37 @@ def _filled(values: Floats, season: int) -> Floats:
     return filled
 
 
-def usual_step(values: Floats) -> float:
-    """How much a series usually changes from one observation to the next."""
-    return float(np.median(np.abs(np.diff(values)))) or float(np.std(np.diff(values)))
+def _usual_step(values: Floats, at: int) -> float:
+    """How much a series usually changes from one observation to the next, the one that is judged
+    left out: far off, it would be its own measure."""
+    changes = np.delete(np.diff(values), [n for n in (at - 1, at) if n < len(values) - 1])
+    return float(np.median(np.abs(changes))) or float(np.std(changes))
 
 
-def _without_wild(values: Floats, safe: set[int]) -> Floats:
-    """Without lone values that lie far off while both neighbours agree; steps to a new level,
-    holidays and values that come again stay."""
-    kept = values.copy()
-    usual = usual_step(values)
-    jumps = np.abs(np.diff(values))
+def _wild(values: Floats, safe: set[int], last: int) -> tuple[int, ...]:
+    """Where lone values lie far off while both neighbours agree; at the last known one only that
+    before it can. Steps to a new level, holidays and values that come again are none."""
+    found = []
     middle = np.median(values)
-    for at in np.flatnonzero((jumps[:-1] > _WILD * usual) & (jumps[1:] > _WILD * usual)) + 1:
-        level = (values[at - 1] + values[at + 1]) / 2
-        agree = abs(values[at - 1] - values[at + 1]) < 0.2 * abs(values[at] - level)
-        others = np.delete(np.abs(values - middle), at)
-        if at not in safe and agree and abs(values[at] - middle) > 1.5 * others.max():
-            kept[at] = level
-    return kept
+    away = np.abs(values - middle)
+    far = away > 1.5 * np.median(away)
+    for at in (int(n) + 1 for n in np.flatnonzero(far[1 : last + 1])):
+        beside = [values[at - 1], values[at + 1] if at < last else values[at - 1]]
+        level = sum(beside) / 2
+        own = abs(values[at] - level)
+        agree = abs(beside[0] - beside[1]) < 0.2 * own
+        others = np.delete(away, range(at, len(away)) if at == last else at)
+        if at in safe or not agree or away[at] <= 1.5 * others.max():
+            continue
+        if np.abs(values[at] - beside).min() > _WILD * _usual_step(values[: last + 1], at):
+            found.append(at)
+    return tuple(found)
 
 
 def is_wild_end(values: Floats) -> bool:
     """Whether the last value lies far off the one before it."""
-    return bool(abs(values[-1] - values[-2]) > _WILD * usual_step(values))
+    usual = _usual_step(values, len(values) - 1)
+    return bool(abs(values[-1] - values[-2]) > _WILD * usual)
 
 
 def _grows_in_proportion(actual: Floats, filled: Floats, season: int) -> bool:
