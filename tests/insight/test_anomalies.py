@@ -53,6 +53,23 @@ def test_nothing_is_known_of_short_constant_or_empty_series() -> None:
     assert len(anomalies(gaps)) == len(gaps)
 
 
+def test_a_missing_value_is_never_flagged() -> None:
+    """Read as a repeat, a gap was a stretch that never was; what comes after it may be one."""
+    values = noise(1)
+    values[800:830] = np.nan
+    found = anomalies(values)
+    assert not any(each.score or each.flagged or each.judged for each in found[800:830])
+
+
+def test_what_is_not_judged_says_so() -> None:
+    values = noise(1)
+    values[800:830] += 40
+    found = anomalies(values)
+    assert not any(each.judged for each in found[: probation(len(values))])
+    first = next(at for at, each in enumerate(found) if each.flagged)
+    assert not any(each.judged for each in found[first + 1 : first + 30]), "quiet"
+
+
 def test_value_by_value_is_the_same_as_all_at_once() -> None:
     values = noise(5, 2000)
     values[1500:1520] += 40

@@ -433,6 +433,15 @@ def test_a_stream_that_is_not_judged_says_so(asked: Callable[..., Ran]) -> None:
     assert "nothing is judged: 0 values" in none.err
 
 
+def test_how_many_values_are_not_judged_is_told(asked: Callable[..., Ran]) -> None:
+    lines = ["timestamp,value", *(f"{hour(n)},5" for n in range(200))]
+    told = asked("anomalies", changed(lines, 180, ""))
+    assert told.json[178]["score"] == 0
+    assert "of 200 values are not judged, and their 0 says nothing: the first 60, 1 missing" in (
+        " ".join(told.err.split())
+    )
+
+
 def test_timestamps_that_come_twice_are_told(asked: Callable[..., Ran]) -> None:
     told = asked("anomalies", put(stream(), 9, stream()[7]))
     assert told.code == 0

@@ -118,23 +118,31 @@ def anomalies_command(
     found = read_values(file)
     wait = probation or usual_probation(len(found.rows))
     detector = Detector(wait)
-    rows = [_judged(when, detector.push(value)) for when, value in found.rows]
+    scored = [detector.push(value) for _, value in found.rows]
+    rows = [_judged(when, each) for (when, _), each in zip(found.rows, scored, strict=True)]
+    judged = sum(each.judged for each in scored)
     emit(rows, as_json=json_)
-    for note in (*found.notes, *_not_judged(found.rows, wait)):
+    for note in (*found.notes, *_not_judged(found.rows, wait, judged)):
         log.print(f"{file}: {note}", markup=False, highlight=False, soft_wrap=True)
     if not json_:
         flagged = [row["timestamp"] for row in rows if row["flagged"]]
-        print(f"{len(flagged)} of {max(0, len(rows) - wait)} values judged are flagged")
+        print(f"{len(flagged)} of {judged} values judged are flagged")
         for when in flagged:
             print(when)
 
 
-def _not_judged(rows: Sequence[tuple[str, float]], wait: int) -> Iterator[str]:
-    """That a short file says nothing is not to be read as all well."""
+def _not_judged(rows: Sequence[tuple[str, float]], wait: int, judged: int) -> Iterator[str]:
+    """A score of 0 that says nothing is not to be read as all well."""
     known = sum(not math.isnan(value) for _, value in rows)
     if known <= wait:
         values = "1 value is" if known == 1 else f"{known} values are"
         yield f"nothing is judged: {values} no more than the {wait} that are only looked at"
+    else:
+        missing = f"{len(rows) - known} missing, " if known < len(rows) else ""
+        yield (
+            f"{len(rows) - judged} of {len(rows)} values are not judged, and their 0 says nothing: "
+            f"the first {wait}, {missing}and those in the quiet after an alarm"
+        )
 
 
 def _judged(when: str, scored: Scored) -> dict[str, Any]:

@@ -36,10 +36,15 @@ _SURE = 20
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A value: how odd it is, from 0 (as ever) to 1, and whether it is flagged: from 0.5 on, where
-    its stretch is as far from the past as the farthest that the past itself had."""
+    its stretch is as far from the past as the farthest that the past itself had.
+
+    Attributes:
+        judged: whether it was; where not, its score of 0 says nothing.
+    """
 
     score: float
     flagged: bool
+    judged: bool = True
 
 
 def probation(size: int) -> int:
@@ -69,9 +74,11 @@ class Detector:
     def push(self, value: float) -> Scored:
         """Judge the next value by those before it.
 
-        A missing value (NaN) is judged as the one before it; before the first known one nothing is.
+        A missing value (NaN) is not judged, and stands as the one before it among the past of
+        those after it.
         """
-        if math.isnan(value):
+        missing = math.isnan(value)
+        if missing:
             if not self._count:
                 return _NOT
             value = float(self._values[self._used - 1]) + self._origin
@@ -86,7 +93,7 @@ class Detector:
         if self._quiet > 0:
             self._quiet -= 1
             return _NOT
-        odd = _oddness(distance, past)
+        odd = None if missing else _oddness(distance, past)
         if odd is None:
             return _NOT
         if odd >= 0:
@@ -120,7 +127,7 @@ class Detector:
         return float(np.sqrt(np.maximum(near, 0.0)).sum())
 
 
-_NOT = Scored(0.0, flagged=False)
+_NOT = Scored(0.0, flagged=False, judged=False)
 
 
 def anomalies(values: Floats) -> list[Scored]:
