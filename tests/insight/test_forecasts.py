@@ -119,6 +119,38 @@ def test_files_are_read_with_gaps_and_their_dates_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dates", "then"),
+    [
+        (("2023-10-31", "2023-11-30", "2023-12-31"), ("2024-01-31", "2024-02-29", "2024-03-31")),
+        (("2023-06-30", "2023-09-30", "2023-12-31"), ("2024-03-31", "2024-06-30", "2024-09-30")),
+        (("2021-02-28", "2022-02-28", "2023-02-28"), ("2024-02-29", "2025-02-28", "2026-02-28")),
+        (("2023-10-30", "2023-11-30", "2023-12-30"), ("2024-01-30", "2024-02-29", "2024-03-30")),
+        (("2023-10", "2023-11", "2023-12"), ("2024-01", "2024-02", "2024-03")),
+        (("2023-06", "2023-09", "2023-12"), ("2024-03", "2024-06", "2024-09")),
+        (("2023-08", "2023-10", "2023-12"), ("2024-02", "2024-04", "2024-06")),
+        (("2023-12",), ("2024-01", "2024-02", "2024-03")),
+    ],
+)
+def test_months_go_on_as_they_are_written(
+    tmp_path: Path, dates: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("unique_id,ds,y\n" + "".join(f"s,{ds},1\n" for ds in dates))
+    [read] = read_series(file)
+    assert tuple(read.after(3)) == then
+    assert not read.uneven
+
+
+def test_a_month_without_its_end_is_a_gap(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    dates = ("2023-01-31", "2023-02-28", "2023-03-31", "2023-05-31")
+    file.write_text("unique_id,ds,y\n" + "".join(f"s,{ds},1\n" for ds in dates))
+    [read] = read_series(file)
+    assert (read.gaps, read.uneven) == (1, False)
+    assert read.written(read.stamps[3]) == "2023-04-30"
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("id,ds,y\n", "no column 'unique_id'"),

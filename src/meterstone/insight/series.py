@@ -7,7 +7,7 @@ import math
 import re
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -30,8 +30,17 @@ _MOST_GAPS, _MOST_ADDED = 100, 10_000
 
 _MOST_NUMBER = 1e100
 
-_MONTHS = {(28, 31): 1, (89, 92): 3, (365, 366): 12}
-"""Months between two observations whose distance in days is in a range."""
+_DAY_WIDE, _MONTH_WIDE = len("2026-11-30"), len("2026-11")
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_DAYS_OF_MONTH = 365.2425 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Months:
+    """Months between two observations; `ends`: they lie on the last day of theirs."""
+
+    count: int
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Series:
         values: one for each stamp; NaN where the file has none.
         whole_days: stamps are dates without a time.
         uneven: they were not evenly spaced, and are taken as they follow each other.
+        whole_months: stamps are months, kept as their first day.
     """
 
     name: str
@@ -51,6 +61,7 @@ class Series:
     values: Floats
     whole_days: bool = False
     uneven: bool = False
+    whole_months: bool = False
 
     @property
     def gaps(self) -> int:
@@ -60,6 +71,8 @@ class Series:
     def after(self, steps: int) -> list[str]:
         """The next stamps, written as the file writes them."""
         step, last = _step(self.stamps), self.stamps[-1]
+        if self.whole_months and len(self.stamps) == 1:
+            step = _Months(1)
         try:
             return [self.written(_moved(last, step, n)) for n in range(1, steps + 1)]
         except (OverflowError, ValueError):  # of datetime
@@ -72,6 +85,8 @@ class Series:
         """A stamp as the file writes it."""
         if isinstance(stamp, int):
             return str(stamp)
+        if self.whole_months:
+            return f"{stamp:%Y-%m}"
         return stamp.date().isoformat() if self.whole_days else stamp.isoformat(sep=" ")
 
 
@@ -167,10 +182,10 @@ def read_series(path: Path) -> list[Series]:
     found: dict[str, dict[Stamp, float]] = {}
     lines: dict[str, dict[Stamp, int]] = {}
     kinds: dict[str, str] = {}
-    dated: dict[str, bool] = {}
+    widths: dict[str, set[int]] = {}
     for line, (name, ds, y) in read_columns(path, ["unique_id", "ds", "y"]):
         place = f"{path}:{line}"
-        stamp, whole = _stamp(ds, place)
+        stamp, width = _stamp(ds, place)
         kind = _kind(stamp)
         if kinds.setdefault(name, kind) != kind:
             raise InputError(
@@ -183,10 +198,14 @@ def read_series(path: Path) -> list[Series]:
             )
         points[stamp] = number(y, place)
         lines.setdefault(name, {})[stamp] = line
-        dated[name] = dated.get(name, True) and whole
+        widths.setdefault(name, set()).add(width)
     if not found:
         raise InputError("has no rows", place=str(path), mend="give at least one series")
-    return [_even(path, name, points, lines[name], dated[name]) for name, points in found.items()]
+    even = [
+        _even(path, name, points, lines[name], widths[name] <= {_DAY_WIDE, _MONTH_WIDE})
+        for name, points in found.items()
+    ]
+    return [replace(each, whole_months=widths[each.name] == {_MONTH_WIDE}) for each in even]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,22 +306,24 @@ def read_holidays(path: Path) -> dict[date, str]:
     return found
 
 
-def _stamp(text: str, place: str) -> tuple[Stamp, bool]:
+def _stamp(text: str, place: str) -> tuple[Stamp, int]:
+    """A stamp, and how wide a date without a time was written; else 0."""
     if _COMPACT.fullmatch(text):
         raise InputError(
             f"{text!r} is a running number, or a date?", place=place,
             mend=f"write {text[:4]}-{text[4:6]}-{text[6:]}",
         )  # fmt: skip
     try:
-        return int(text), False
+        return int(text), 0
     except ValueError:
         pass
+    month = bool(_MONTH.fullmatch(text))
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text}-01" if month else text)
     except ValueError:
         cause = f"{text!r} is no date" if text else "there is no date"
         raise InputError(cause, place=place, mend="write 2026-11-30, or a running number") from None
-    return moment, len(text) == len("2026-11-30")
+    return moment, len(text) if month or len(text) == _DAY_WIDE else 0
 
 
 def _kind(stamp: Stamp) -> str:
@@ -320,7 +341,7 @@ def _even(
     if len(stamps) < 3:
         return Series(name, tuple(stamps), np.array([points[s] for s in stamps]), whole_days)
     step = _step(stamps)
-    by_month = not isinstance(stamps[0], int) and isinstance(step, int)
+    by_month = isinstance(step, _Months)
     if not by_month and any((stamp - stamps[0]) % step for stamp in stamps):
         values = np.array([points[stamp] for stamp in stamps])
         return Series(name, tuple(stamps), values, whole_days, uneven=True)
@@ -341,27 +362,28 @@ def _even(
 
 
 def _step(stamps: Sequence[Any]) -> Any:
-    """The usual distance: a number, a span, or months (as negative numbers of a date)."""
+    """The usual distance: a number, a span, or months."""
     if len(stamps) < 2:
         return 1 if isinstance(stamps[0], int) else timedelta(days=1)
     if isinstance(stamps[0], int):
         return max(1, round(median(b - a for a, b in pairwise(stamps))))
     spans = sorted(b - a for a, b in pairwise(stamps))
     usual: timedelta = spans[(len(spans) - 1) // 2]
-    for (least, most), months in _MONTHS.items():
-        first = stamps[0]
-        same_day = all(isinstance(s, datetime) and s.day == first.day for s in stamps[:13])
-        if least <= usual.days <= most and same_day:
-            return -months
+    ends = all(isinstance(s, datetime) and s.day == _last_day(s.year, s.month) for s in stamps)
+    same_day = all(isinstance(s, datetime) and s.day == stamps[0].day for s in stamps[:13])
+    if usual.days >= 28 and (ends or same_day):
+        return _Months(round(usual.days / _DAYS_OF_MONTH), ends)
     return usual
 
 
+def _last_day(year: int, month: int) -> int:
+    return monthrange(year, month)[1]
+
+
 def _moved(stamp: Any, step: Any, times: int) -> Any:
-    if isinstance(stamp, int):
+    if not isinstance(step, _Months):
         return stamp + step * times
-    if isinstance(step, timedelta):
-        return stamp + step * times
-    months = stamp.year * 12 + stamp.month - 1 - step * times
-    year, month = divmod(months, 12)
-    last = monthrange(year, month + 1)[1]
-    return stamp.replace(year=year, month=month + 1, day=min(stamp.day, last))
+    year, month = divmod(stamp.year * 12 + stamp.month - 1 + step.count * times, 12)
+    last = _last_day(year, month + 1)
+    day = last if step.ends else min(stamp.day, last)
+    return stamp.replace(year=year, month=month + 1, day=day)
