@@ -47,6 +47,18 @@ def test_the_truth_is_within_the_interval() -> None:
     assert sum(held) >= 8
 
 
+def test_a_check_that_cannot_be_tried_is_not_passed_and_holds_nothing_back() -> None:
+    def checked(never: float) -> dict[str, bool | None]:
+        found = effect(panel(1, never=never))
+        assert found.verdict == "effect"
+        return {check.name: check.passed for check in found.checks}
+
+    assert set(checked(0.4).values()) == {True}
+    few = checked(0.2)
+    assert few.pop("placebo in space") is None
+    assert set(few.values()) == {True}
+
+
 def test_without_an_effect_none_is_claimed() -> None:
     claimed = [effect(panel(100 + seed, 0.0)).verdict == "effect" for seed in range(10)]
     assert sum(claimed) <= 1

@@ -105,7 +105,9 @@ def test_what_going_live_did_is_said_in_plain_words(
     assert {check.name for check in sales.checks} == {
         "trend before", "other estimators", "placebo in time", "placebo in space",
     }  # fmt: skip
-    assert all(check.passed for check in sales.checks)
+    tried = {check.name: check.passed for check in sales.checks}
+    assert tried.pop("placebo in space") is None, "twelve never went live: too few to pretend"
+    assert all(tried.values())
 
 
 def test_what_nobody_recorded_is_withheld_with_what_is_missing(

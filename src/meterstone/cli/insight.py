@@ -28,6 +28,7 @@ from meterstone.insight.shape import Limits
 
 app = typer.Typer()
 _File = Annotated[Path, typer.Argument(metavar="FILE.csv")]
+_CHECKED = {True: "●", False: "▲", None: "○ not tried:"}
 
 
 @app.command("forecast")
@@ -200,4 +201,4 @@ def effect_command(
     if not json_:
         print(found.sentence)
         for check in found.checks:
-            print(f"  {'●' if check.passed else '▲'} {check.name}: {check.says}")
+            print(f"  {_CHECKED[check.passed]} {check.name}: {check.says}")

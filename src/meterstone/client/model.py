@@ -213,10 +213,10 @@ class FindingTable(_Answer, frozen=True, kw_only=True):
 
 
 class FindingCheck(_Answer, frozen=True, kw_only=True):
-    """What has to hold before a finding is claimed, and whether it does."""
+    """What has to hold before a finding is claimed, and whether it does; None: not tried."""
 
     name: str
-    passed: bool
+    passed: bool | None
     says: str
 
 

@@ -73,10 +73,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that would make an effect unbelievable: whether it was found, in a sentence."""
+    """Something that would make an effect unbelievable: whether it was found, in a sentence.
+
+    Attributes:
+        passed: None: these rows do not let it be tried, which holds nothing back.
+    """
 
     name: str
-    passed: bool
+    passed: bool | None
     says: str
     p: float | None = None
 
@@ -146,7 +150,7 @@ def _effect(panel: Panel, frame: Any, seed: int) -> Effect:
         _placebo_in_time(dd, frame),
         _placebo_in_space(dd, frame, seed),
     ]
-    failed = [check for check in checks if not check.passed]
+    failed = [check for check in checks if check.passed is False]
     by_time = {e: v for e, v in _by_time(group_time, freedom).items() if e < 0} | {
         e: v for e, v in _by_time(two_stage, freedom).items() if e >= 0
     }
@@ -274,7 +278,7 @@ def _placebo_in_time(dd: Any, frame: Any) -> Check:
     before["g"] = np.where(before.g == NEVER, NEVER, before.g - 2)
     before = before[(before.g == NEVER) | (before.g > before.t.min())]
     if before[before.g != NEVER].u.nunique() < LEAST_UNITS:
-        return Check(name, True, "there are too few periods before going live to pretend one")
+        return Check(name, None, "there are too few periods before going live to pretend one")
     return _placebo(dd, before, name, "two periods too early")
 
 
@@ -284,7 +288,7 @@ def _placebo_in_space(dd: Any, frame: Any, seed: int) -> Check:
     never = frame[frame.g == NEVER].copy()
     units = never.u.unique()
     if len(units) < 4 * LEAST_UNITS:
-        return Check(name, True, "too few never went live to pretend that some did")
+        return Check(name, None, "too few never went live to pretend that some did")
     drawn = np.random.default_rng(seed)
     cohorts = frame[frame.g != NEVER].groupby("u").g.first().to_numpy()
     pretended = dict(zip(drawn.permutation(units)[: len(units) // 2],
@@ -296,7 +300,7 @@ def _placebo_in_space(dd: Any, frame: Any, seed: int) -> Check:
 def _placebo(dd: Any, frame: Any, name: str, what: str) -> Check:
     fitted = _tried(lambda: dd.TwoStageDiD().fit(frame, **_COLUMNS))
     if fitted is None or not fitted.overall_se > _CERTAIN * float(frame.y.std()):
-        return Check(name, True, "a start cannot be pretended on these rows: too few remain")
+        return Check(name, None, "a start cannot be pretended on these rows: too few remain")
     freedom = _freedom(frame)
     found = _estimate(fitted, freedom)
     p = float(2 * scipy.stats.t.sf(abs(found.att / found.se), freedom))

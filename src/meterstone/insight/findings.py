@@ -96,10 +96,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What has to hold before a finding is claimed, whether it does, and how that is known."""
+    """What has to hold before a finding is claimed, whether it does, and how that is known.
+
+    Attributes:
+        passed: None: it could not be tried, which ``says`` tells.
+    """
 
     name: str
-    passed: bool
+    passed: bool | None
     says: str
 
 

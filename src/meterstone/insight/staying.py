@@ -69,8 +69,8 @@ def staying(spells: Sequence[Spell], begin: date, end: date) -> Staying:
     if refused:
         return Staying(None, refused, (), found.closings, found.years)
     check = _chosen(spells, begin, end)
-    estimate = found.estimate if check.passed else None
-    why = None if check.passed else check.says
+    estimate = None if check.passed is False else found.estimate
+    why = check.says if check.passed is False else None
     return Staying(estimate, why, (check,), found.closings, found.years)
 
 
@@ -95,7 +95,7 @@ def _chosen(spells: Sequence[Spell], begin: date, end: date) -> Check:
     name = "no choice of the healthy"
     found = _compared(_days(spells, begin, end, _is_fresh))
     if found.estimate is None or _refused(found):
-        return Check(name, True, "closings just after going live are too few to tell of a choice")
+        return Check(name, None, "closings just after going live are too few to tell of a choice")
     p = float(scipy.stats.norm.cdf(found.estimate.att / found.estimate.se))
     passed = p >= _P
     said = (

@@ -138,7 +138,7 @@ def _single(
     mixture += float((table[0][:before] - mixture[:before]).mean())
     checks = (_fit(table, before, mixture),)
     att, se = float(found.att), float(found.se)
-    failed = [check for check in checks if not check.passed]
+    failed = [check for check in checks if check.passed is False]
     estimate = None
     why = "; ".join(check.says for check in failed) or None
     if not (math.isfinite(se) and se > 0):

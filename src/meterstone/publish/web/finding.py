@@ -21,8 +21,11 @@ _MOST_ROWS = 400
 _NARROW = 5
 """Columns that a table beside something else has room for."""
 _LONG_WORD = 32
-_HOLDS = VerdictLook("●", "Holds", "met")
-_FAILS = VerdictLook("▲", "Does not hold", "miss")
+_CHECKED: Mapping[bool | None, VerdictLook] = {
+    True: VerdictLook("●", "Holds", "met"),
+    False: VerdictLook("▲", "Does not hold", "miss"),
+    None: VerdictLook("○", "Not tried", "none"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
         "failed": [
             (check.name, reason(check.says, finding.withheld or ""))
             for check in finding.checks
-            if not check.passed
+            if check.passed is False
         ],
         "figures": known(finding.figures),
         "unknown": [each.title for each in finding.figures if each.value is None],
@@ -67,7 +70,7 @@ def finding_context(kept: KeptFinding, name: Callable[[Scope], str]) -> Mapping[
         "tables": [table for table in tables if not _is_wide(table)],
         "wide_tables": [table for table in tables if _is_wide(table)],
         "checks": [
-            (_HOLDS if check.passed else _FAILS, check.name, reason(check.says))
+            (_CHECKED[check.passed], check.name, reason(check.says))
             for check in finding.checks
         ],
         "steps": [step(kept, advice, name) for advice in finding.advice],
