@@ -131,6 +131,14 @@ def test_each_shop_has_its_own_answer(found: dict[tuple[str, Scope], Finding]) -
         assert att.low is not None
         assert att.high is not None
         held += att.low <= 100 * TRUE <= att.high
+        usd = each.figure("usd_per_shop_month")
+        assert (usd is None) == (att.low <= 0 <= att.high), "in money where an effect is shown"
+        if usd is not None:
+            assert isinstance(usd.value, float)
+            assert usd.low is not None
+            assert usd.high is not None
+            assert usd.low < usd.value < usd.high
+            assert math.copysign(1, usd.value) == math.copysign(1, att.low)
         assert all(str(cell).startswith("shop ") for cell, _ in each.tables[0].rows)
     assert held >= 0.8 * len(claimed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -115,6 +116,28 @@ def test_sales_are_those_of_the_effect_and_only_where_it_is_claimed() -> None:
     assert figure(withheld["f0"], "sales_usd") is None
     assert any(why in c.says and not c.passed for c in withheld["f0"].checks)
     assert why in withheld["*"].sentence
+
+
+def test_a_shop_with_an_effect_of_its_own_is_told_that_one() -> None:
+    live = connection(AT - 400 * D, franchise_id="f0")
+    shop = Scope("franchise", "f0")
+    [network] = effect_of(600.0).values()
+    own = replace(
+        network.finding, scope=shop,
+        figures=(Figure("usd_per_shop_month", "Sales", 900.0, "USD", 500.0, 1300.0),),
+    )  # fmt: skip
+    found = effect_of(600.0) | {("effect", "sales", shop): KeptFinding(own, DAY, AT, "y")}
+    told = asked(PRICE, live, hours=TEN, found=found)["f0"]
+    assert figure(told, "sales_usd") == 900.0
+    assert "going live brought you $900 of sales a month" in told.sentence
+    assert "live shops on average" not in told.sentence
+
+
+def test_hours_that_nobody_proved_are_no_verdict_on_the_fees() -> None:
+    for found in (asked(PRICE, hours=TEN)["f0"], asked(PRICE, hours=TEN)["*"]):
+        assert "that going live did it is not proven" in found.sentence
+        assert "than the fees" not in found.sentence
+        assert "less than the hours are worth" not in found.sentence
 
 
 def test_missed_appointments_are_worth_the_usual_ticket() -> None:

@@ -60,7 +60,7 @@ class Outcome:
 _DAYS_A_MONTH = 365.25 / 12
 
 
-def _usd(effect: float, level: float) -> float:
+def usd_a_month(effect: float, level: float) -> float:
     """USD a month: of the sales a day after going live, what would not be there without."""
     return -math.expm1(-effect) * level * _DAYS_A_MONTH
 
@@ -71,7 +71,9 @@ OUTCOMES = (
         "CAST(sum(x.net_sales_usd) AS DOUBLE) / count(DISTINCT {day})", "x.status = 'completed'",
         "%", "%", "Connect the tills: sales by shop and day are needed.",
         having=f"count(DISTINCT {{day}}) >= {OPEN_DAYS}", share=True,
-        absolute=("usd_per_shop_month", "Sales a shop and month", "USD per franchise-month", _usd),
+        absolute=(
+            "usd_per_shop_month", "Sales a shop and month", "USD per franchise-month", usd_a_month
+        ),
     ),
     Outcome(
         "hours", "Manual hours of the owners", "manual hours of owners",

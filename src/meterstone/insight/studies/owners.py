@@ -14,6 +14,7 @@ from meterstone.measure.results import Scope
 from meterstone.scorecard.values import count_text, format_value
 
 _H = "h a week"
+_UNPROVEN = " (than before; that going live did it is not proven)"
 _METHOD = (
     "Hours are those of a usual week before, less those of the last month, at the attested cost of "
     "an hour. Sales are the effect of going live by comparison with shops that had not, not what "
@@ -75,12 +76,12 @@ class _Shop:
             return f"What it is worth to {self._name} is not known yet."
         said = []
         if value.hours is not None:
-            text = f"{format_value(round(value.hours, 1), 'h')} a week are done for you"
+            text = f"{format_value(round(value.hours, 1), 'h')} a week more are done for you"
             if value.hours_usd is not None:
                 text += (
                     f", worth {usd(value.hours_usd)} a month at {usd(value.hourly or 0)} an hour"
                 )
-            said.append(text)
+            said.append(text + self._unproven)
         if value.sales is not None:
             sales = value.sales
             bounds = f"95 %: {usd(sales.low)} to {usd(sales.high)}; {sales.says}"
@@ -88,15 +89,20 @@ class _Shop:
             said.append(f"going live brought {whom} {usd(sales.value)} of sales a month ({bounds})")
         return f"{self._name}: {'; '.join(said)}{self._against_fees()}."
 
+    @property
+    def _unproven(self) -> str:
+        """Of hours: a shop's own before and after shows what is, not what brought it."""
+        return _UNPROVEN if self._shops.hours_proof else ""
+
     def _against_fees(self) -> str:
         value, margin = self._value, self._value.margin
         if value.fees is None:
             return ""
         fees = f"; your fees are {usd(value.fees)} a month"
+        if margin is None or (value.hours_usd is not None and self._unproven):
+            return fees
         if margin == 0:
             return f"{fees}, less than the hours are worth"
-        if margin is None:
-            return fees
         if margin > 1:
             return f"{fees}, more than both bring"
         share = f"{100 * margin:.0f} %" if margin >= 0.005 else "less than 1 %"
@@ -226,8 +232,8 @@ def _network(shops: Shops) -> Finding:
         text = f"{count_text(len(hours), 'shops')} get {mean} a week back on average"
         if priced:
             text += f", worth {usd(sum(priced) / len(priced))} a month each"
-        said.append(text)
-    if paid:
+        said.append(text + (_UNPROVEN if shops.hours_proof else ""))
+    if paid and not shops.hours_proof:
         said.append(f"at {sum(paid)} of {len(paid)} the hours alone are worth more than the fees")
     if not isinstance(sales, str):
         said.append(

@@ -6,6 +6,7 @@ import math
 
 from meterstone.insight.findings import Check, Column, Curve, Figure, Finding, Picture, Point, Table
 from meterstone.insight.panel import Panel
+from meterstone.insight.studies.outcomes import usd_a_month
 from meterstone.insight.study import Say
 from meterstone.insight.synthetic import Single, single
 from meterstone.measure.results import Scope
@@ -49,13 +50,32 @@ def _finding(found: Single) -> Finding:
     return Finding(
         study="effect", key="sales", scope=Scope("franchise", found.unit), title="Sales",
         sentence=sentence, method=_METHOD, withheld=found.withheld if told is None else None,
-        figures=() if told is None else (
-            Figure("att", "Effect on sales", _shown(told.att), "%",
-                   _shown(told.low), _shown(told.high)),
-        ),
+        figures=_figures(found),
         pictures=_pictures(found), tables=_tables(found),
         checks=tuple(Check(each.name, each.passed, f"{each.says}.") for each in found.checks),
     )  # fmt: skip
+
+
+def _figures(found: Single) -> tuple[Figure, ...]:
+    """The share, and what it is in money where an effect is shown at all."""
+    told = found.estimate
+    if told is None:
+        return ()
+    bounds = _shown(told.low), _shown(told.high)
+    share = Figure("att", "Effect on sales", _shown(told.att), "%", *bounds)
+    if told.low <= 0 <= told.high:
+        return (share,)
+    days = [
+        math.exp(value)
+        for period, value in zip(found.periods, found.observed, strict=True)
+        if period >= found.since
+    ]
+    level = sum(days) / len(days)
+    money = (usd_a_month(each, level) for each in (told.att, told.low, told.high))
+    return (
+        share,
+        Figure("usd_per_shop_month", "Sales a month that it brought", next(money), "USD", *money),
+    )
 
 
 def _pictures(found: Single) -> tuple[Picture, ...]:
