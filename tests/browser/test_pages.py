@@ -1,7 +1,6 @@
 """Every page that a person reaches: nothing goes wrong in the browser, everybody can use it.
 
-The whole walk (all widths, all roles) is ``./run proof browser``, which CI runs after the tests;
-docs/proofs/browser.md.
+The whole walk (all widths, all roles, paper) is ``./run proof browser``; docs/proofs/browser.md.
 """
 
 from __future__ import annotations
