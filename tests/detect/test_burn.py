@@ -167,14 +167,14 @@ def test_what_a_rule_finds_says_how_long_the_budget_lasts_that_ends_first() -> N
             rule="down", cause_key="x", kind="availability", severity="sev1", fault="provider",
             integration=integration, title="t", says="It is down.", next="Wait.", started_at=NOW,
         )  # fmt: skip
-        [told] = with_budgets([found], slos, made, NOW, lambda key: key.title())
+        [told] = with_budgets([found], list(budgets(slos, made, NOW, str.title)))
         return told.says
 
     assert said((loose, strict)).startswith("It is down. Square works: 7")
     assert "of the error budget is left; at this speed it lasts" in said((loose, strict))
     assert said((loose, strict, spent)).endswith("The error budget of 30 days is spent.")
     assert said((strict,), "clover").endswith("there is no error budget.")
-    assert with_budgets([], (strict,), made, NOW, str) == []
+    assert with_budgets([], list(budgets((strict,), made, NOW, str))) == []
 
 
 def test_a_slow_pace_alarms_where_a_fast_one_does_not() -> None:

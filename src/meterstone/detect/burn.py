@@ -45,14 +45,14 @@ def budgets(slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name) -> Ite
             )  # fmt: skip
 
 
-def with_budgets(
-    findings: Sequence[Finding], slos: tuple[Slo, ...], feed: Feed, now: datetime, name: Name
-) -> list[Finding]:
+def with_budgets(findings: Sequence[Finding], known: Sequence[BudgetNow]) -> list[Finding]:
     """The same findings; each says how long the budget of its integration lasts that is used up
-    first."""
-    if not findings:
-        return []
-    known = list(budgets(slos, feed, now, name))
+    first.
+
+    Args:
+        findings: of rules, which have no budget of their own.
+        known: all budgets, as of now.
+    """
     told = []
     for each in findings:
         own = [one for one in known if one.integration == each.integration]

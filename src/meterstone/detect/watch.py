@@ -24,7 +24,7 @@ from meterstone.detect.feed import Feed
 from meterstone.detect.incidents import Incidents, Row
 from meterstone.detect.rules import Scene, look
 from meterstone.detect.slo import Definitions
-from meterstone.detect.state import Now
+from meterstone.detect.state import BudgetNow, Now
 from meterstone.detect.vitals import Vitals
 from meterstone.errors import MeterstoneError
 from meterstone.facts import Vocabulary
@@ -162,8 +162,9 @@ class Watch:
         )
         machine.acknowledged(lasting)
         slos, name = self._definitions.slos, self._around.name
+        spent = list(budgets(slos, self.feed, now, name))
         found = [f for rule in self._definitions.rules for f in look(rule, scene)]
-        findings = with_budgets(found, slos, self.feed, now, name)
+        findings = with_budgets(found, spent)
         findings += burning(slos, self.feed, now, name, machine.over)
         changed = machine.step(now, findings, lambda alert: self._silence(alert, now))
         rows: list[Row] = []
@@ -175,7 +176,7 @@ class Watch:
                 machine.joined(alert)
         if rows:
             self._tell(rows)
-        return self._publish(self._made(scene, machine.alive))
+        return self._publish(self._made(scene, machine.alive, spent))
 
     def _begin(self, now: datetime) -> None:
         self.feed.fill(now)
@@ -203,7 +204,7 @@ class Watch:
             for key, own in by_key.items()
         }
 
-    def _made(self, scene: Scene, alive: Sequence[Alert]) -> Now:
+    def _made(self, scene: Scene, alive: Sequence[Alert], spent: Sequence[BudgetNow]) -> Now:
         before = self._now
         if self._slow_at is None or (scene.now - self._slow_at).total_seconds() >= _SLOW_S:
             self._slow_at = scene.now
@@ -217,7 +218,6 @@ class Watch:
             drills = of_now.drills(seen.alerts.drills())
         states = of_now.integrations(scene, alive, self._vitals)
         said, lead = of_now.sentence(states, incidents)
-        spent = list(budgets(self._definitions.slos, self.feed, scene.now, self._around.name))
         return Now(
             at=scene.now, version=before.version if before else 0, sentence=said, lead=lead,
             integrations=states, incidents=incidents, budgets=of_now.budget_order(spent),
