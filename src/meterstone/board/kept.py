@@ -15,7 +15,7 @@ import msgspec
 from meterstone.board.model import Card, DayValue, Named, Origin, Revision
 from meterstone.catalogue import Catalogue
 from meterstone.ledger import Ledger
-from meterstone.measure.results import Scope, ScopeKind, Verdict
+from meterstone.measure.results import Scope, ScopeKind, Value, Verdict
 
 _HELD = 256
 """So many documents are held in memory."""
@@ -159,23 +159,35 @@ class KeptBoard:
         return found
 
 
+class _Metric(msgspec.Struct):
+    id: str
+    value: Value
+    interval: tuple[float, float] | None
+    verdict: str
+
+
+class _Metrics(msgspec.Struct):
+    metrics: list[_Metric]
+
+
+_MEASURED = msgspec.json.Decoder(_Metrics)
+"""What a curve needs of a scorecard; canonical JSON writes 75.0 as 75, a value is a float."""
+
+
 def _values_of(bodies: Mapping[date, bytes]) -> Mapping[str, Mapping[str, list[Any]]]:
     """Rows as `day_value` reads them, by metric and day, from scorecards."""
     found: dict[str, dict[str, list[Any]]] = {}
     for day, body in bodies.items():
-        for metric in msgspec.json.decode(body)["metrics"]:
-            lower, upper = metric["interval"] or (None, None)
-            value = metric["value"]
-            if type(value) is int:  # canonical JSON writes 75.0 so
-                value = float(value)
-            row = [value, lower, upper, metric["verdict"], True]
-            found.setdefault(metric["id"], {})[day.isoformat()] = row
+        for metric in _MEASURED.decode(body).metrics:
+            lower, upper = metric.interval or (None, None)
+            row = [metric.value, lower, upper, metric.verdict, True]
+            found.setdefault(metric.id, {})[day.isoformat()] = row
     return found
 
 
 def day_value(day: date, row: Sequence[Any]) -> DayValue:
     """A value of a day from how it is kept: value, lower, upper, verdict, whether published."""
     value, lower, upper, verdict, published = row
-    interval = None if lower is None or upper is None else (float(lower), float(upper))
+    interval = None if lower is None or upper is None else (lower, upper)
     kind: Literal["published", "reconstructed"] = "published" if published else "reconstructed"
     return DayValue(day, value, interval, cast("Verdict", verdict), kind)
