@@ -21,7 +21,7 @@ from meterstone.publish.api.metrics import (
     metric_at,
 )
 from meterstone.publish.api.paging import Pages
-from meterstone.publish.api.past import Day, KnownAt, Past, moment
+from meterstone.publish.api.past import Day, Known, Past
 from meterstone.publish.api.ports import Given
 from meterstone.publish.api.scorecards import revisions_of, signed
 from meterstone.scorecard.model import Metric, Scorecard
@@ -88,13 +88,12 @@ def franchise_history(
     franchise: Franchise,
     metric: MetricId,
     given: Given,
+    known_at: Known,
     days: HistoryDays = 90,
     until: Day | None = None,
-    known_at: KnownAt = None,
 ) -> Sequence[DayValue]:
     """A metric of a franchise by day, oldest first; as the metric's own history."""
-    then = moment(known_at, "known_at") if known_at else None
-    return history_of(given.board, metric, _scope(franchise), days, until, then)
+    return history_of(given.board, metric, _scope(franchise), days, until, known_at)
 
 
 def _scope(franchise: str) -> Scope:

@@ -17,7 +17,7 @@ from meterstone.measure.results import Scope, ScopeKind, Verdict
 from meterstone.publish.api.caching import BOARD
 from meterstone.publish.api.documents import answer, shown
 from meterstone.publish.api.paging import Pages
-from meterstone.publish.api.past import AsOf, Day, KnownAt, Past, moment
+from meterstone.publish.api.past import AsOf, Day, Known, Past
 from meterstone.publish.api.ports import Given
 from meterstone.scorecard.model import Metric
 
@@ -161,15 +161,14 @@ def definition(catalogue: Catalogue, metric: str) -> Definition:
 def history(
     metric: MetricId,
     given: Given,
+    known_at: Known,
     scope: ScopeText = "network",
     days: HistoryDays = 90,
     until: Day | None = None,
-    known_at: KnownAt = None,
 ) -> Sequence[DayValue]:
     """A metric by day, oldest first, without the days that nothing is known of. As known at a
     moment: as the scorecards that were kept by then have it, without the days that had none."""
-    then = moment(known_at, "known_at") if known_at else None
-    return history_of(given.board, metric, scope_of(scope), days, until, then)
+    return history_of(given.board, metric, scope_of(scope), days, until, known_at)
 
 
 def history_of(
@@ -178,7 +177,7 @@ def history_of(
     scope: Scope,
     days: int,
     until: date | None,
-    known_at: datetime | None = None,
+    known_at: datetime | None,
 ) -> Sequence[DayValue]:
     """A metric by day.
 

@@ -89,13 +89,21 @@ class AsOf:
 KnownAt = Annotated[Instant | None, Query(description="As known at this moment; otherwise now.")]
 
 
+async def _known(known_at: KnownAt = None) -> datetime | None:
+    return moment(known_at, "known_at") if known_at else None
+
+
+Known = Annotated[datetime | None, Depends(_known)]
+"""The moment of ``?known_at=``; None: now."""
+
+
 async def _as_of(
+    known_at: Known,
     day: Annotated[
         Day | None, Query(description="The day that is reported; otherwise the newest.")
     ] = None,
-    known_at: KnownAt = None,
 ) -> AsOf:
-    return AsOf(day, moment(known_at, "known_at") if known_at else None)
+    return AsOf(day, known_at)
 
 
 Past = Annotated[AsOf, Depends(_as_of)]
