@@ -14,7 +14,6 @@ from meterstone.measure.results import Scope
 from meterstone.scorecard.values import count_text, format_value
 
 _H = "h a week"
-_UNPROVEN = " (than before; that going live did it is not proven)"
 _METHOD = (
     "Hours are those of a usual week before, less those of the last month, at the attested cost of "
     "an hour. Sales are the effect of going live by comparison with shops that had not, not what "
@@ -81,7 +80,7 @@ class _Shop:
                 text += (
                     f", worth {usd(value.hours_usd)} a month at {usd(value.hourly or 0)} an hour"
                 )
-            said.append(text + self._unproven)
+            said.append(text + _unproven(self._shops))
         if value.sales is not None:
             sales = value.sales
             bounds = f"95 %: {usd(sales.low)} to {usd(sales.high)}; {sales.says}"
@@ -89,17 +88,12 @@ class _Shop:
             said.append(f"going live brought {whom} {usd(sales.value)} of sales a month ({bounds})")
         return f"{self._name}: {'; '.join(said)}{self._against_fees()}."
 
-    @property
-    def _unproven(self) -> str:
-        """Of hours: a shop's own before and after shows what is, not what brought it."""
-        return _UNPROVEN if self._shops.hours_proof else ""
-
     def _against_fees(self) -> str:
         value, margin = self._value, self._value.margin
         if value.fees is None:
             return ""
         fees = f"; your fees are {usd(value.fees)} a month"
-        if margin is None or (value.hours_usd is not None and self._unproven):
+        if margin is None or (value.hours_usd is not None and self._shops.hours_proof):
             return fees
         if margin == 0:
             return f"{fees}, less than the hours are worth"
@@ -212,6 +206,11 @@ class _Shop:
                 worth = ""  # it is of being connected, not of each system
 
 
+def _unproven(shops: Shops) -> str:
+    """Of hours: a shop's own before and after shows what is, not what brought it."""
+    return " (than before; that going live did it is not proven)" if shops.hours_proof else ""
+
+
 def _network(shops: Shops) -> Finding:
     """All shops together, for those who run the network."""
     values = {key: shops.value(key) for key in shops.names}
@@ -232,7 +231,7 @@ def _network(shops: Shops) -> Finding:
         text = f"{count_text(len(hours), 'shops')} get {mean} a week back on average"
         if priced:
             text += f", worth {usd(sum(priced) / len(priced))} a month each"
-        said.append(text + (_UNPROVEN if shops.hours_proof else ""))
+        said.append(text + _unproven(shops))
     if paid and not shops.hours_proof:
         said.append(f"at {sum(paid)} of {len(paid)} the hours alone are worth more than the fees")
     if not isinstance(sales, str):

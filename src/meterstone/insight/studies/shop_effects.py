@@ -71,11 +71,9 @@ def _figures(found: Single) -> tuple[Figure, ...]:
         if period >= found.since
     ]
     level = sum(days) / len(days)
-    money = (usd_a_month(each, level) for each in (told.att, told.low, told.high))
-    return (
-        share,
-        Figure("usd_per_shop_month", "Sales a month that it brought", next(money), "USD", *money),
-    )
+    usd, low, high = (usd_a_month(each, level) for each in (told.att, told.low, told.high))
+    title = "Sales a month that it brought"
+    return share, Figure("usd_per_shop_month", title, usd, "USD", low, high)
 
 
 def _pictures(found: Single) -> tuple[Picture, ...]:
