@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from homes import probe_line
 from insight.test_actions import BACKLOG, LINES, keep_findings
 from meterstone.app import Home
 from meterstone.ledger import Alert, Incident, IncidentEvent, ReportPlan
@@ -74,13 +74,8 @@ def fill(home: Home, text: str) -> dict[str, str]:
 
 
 def _facts(home: Home) -> None:
-    probe = {
-        "fact": "probe", "probe_id": "1", "component": "integration", "integration": "square",
-        "check_key": "api", "interval_s": 60, "ok": True, "fail_reason": "none",
-        "location": "here", "maintenance": False, "alerting": True, "source": "hub",
-        "at": f"{home.last_day}T12:00:00Z",
-    }  # fmt: skip
-    home.recorder.land(facts_of_ours(json.dumps(probe).encode(), "probe", "hub"))
+    probe = probe_line(f"{home.last_day}T12:00:00Z")
+    home.recorder.land(facts_of_ours(probe.encode(), "probe", "hub"))
     home.recorder.land(facts_of_ours("".join(LINES).encode(), "actions", "hub"))
     home.evaluator.run_once()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
+from homes import probe_line
 from meterstone.client import ApiError, Client, TooManyRequests
 from meterstone.client.model import ScorecardOf
 from meterstone.measure.results import Scope
@@ -28,13 +28,8 @@ from whole import House, whole_house
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with whole_house(tmp_path_factory.mktemp("client")) as served:
         day = served.home.last_day
-        row = {
-            "fact": "probe", "probe_id": "1", "component": "integration", "integration": "square",
-            "check_key": "api", "interval_s": 60, "ok": True, "fail_reason": "none",
-            "location": "here", "maintenance": False, "alerting": True, "source": "hub",
-            "at": f"{day}T12:00:00Z",
-        }  # fmt: skip
-        served.home.recorder.land(facts_of_ours(json.dumps(row).encode(), "probe", "hub"))
+        probe = probe_line(f"{day}T12:00:00Z")
+        served.home.recorder.land(facts_of_ours(probe.encode(), "probe", "hub"))
         served.home.evaluator.run_once()
         served.home.watch.look()
         yield served
